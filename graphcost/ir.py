@@ -1,0 +1,497 @@
+"""The IR: a graph of nodes over typed values.
+
+Nodes, values and graphs are *entities*: mutable, compared by identity. Types and attributes are *data*: frozen,
+compared by content. Only the methods of this file touch use lists and the order of nodes, so they cannot lie; each
+mutation moves `Graph.epoch` of the graph and of the graphs around it.
+
+The order of the nodes is the order of execution. Inserting, removing and replacing a node cost O(1); while iterating,
+nodes may be removed or inserted: removed ones are not visited, inserted ones are when they stand after the cursor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from .types import Attr, Constant, Type
+
+if TYPE_CHECKING:
+    import networkx
+
+
+class InvalidIR(Exception):
+    """The graph breaks a rule that every pass may rely on: always a bug in a pass or in the importer."""
+
+
+class Use(NamedTuple):
+    """One operand slot that reads a value. The outputs of a graph are operands of `Graph.exit`."""
+
+    node: Node
+    slot: int
+
+
+class Origin(NamedTuple):
+    """An ONNX node that a node stands for. The shares of one name over a whole program sum to one: a node that is
+    cloned shares its origin with the clone."""
+
+    name: str
+    share: float = 1.0
+
+
+class Value:
+    """A tensor: the result of a node, an input of a graph, or a weight. Compared by identity.
+
+    `constant` holds the data where they are small and known: those of shapes, scales and zero points.
+    """
+
+    __slots__ = ("name", "_type", "constant", "_producer", "_graph", "_uses")
+
+    def __init__(self, name: str, type: Type, constant: Constant | None = None) -> None:
+        self.name = name
+        self.constant = constant
+        self._type = type
+        self._producer: Node | None = None
+        self._graph: Graph | None = None
+        self._uses: dict[Use, None] = {}
+
+    @property
+    def type(self) -> Type:
+        return self._type
+
+    @type.setter
+    def type(self, type: Type) -> None:
+        if type == self._type:
+            return
+        self._type = type
+        if (graph := self.graph) is not None:
+            graph.touch()
+
+    @property
+    def producer(self) -> Node | None:
+        """The node whose result this is; None for an input or a weight."""
+        return self._producer
+
+    @property
+    def graph(self) -> Graph | None:
+        return self._producer.graph if self._producer is not None else self._graph
+
+    @property
+    def is_weight(self) -> bool:
+        return self._graph is not None and self in self._graph._weights
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """Every reader, in the order in which it began to read. A copy: the graph may change while you walk it."""
+        return tuple(self._uses)
+
+    @property
+    def readers(self) -> tuple[Node, ...]:
+        """The nodes that read this value, each once; `Graph.exit` is one of them where it is an output."""
+        return tuple(dict.fromkeys(use.node for use in self._uses))
+
+    @property
+    def use_count(self) -> int:
+        return len(self._uses)
+
+    def replace_by(self, other: Value) -> None:
+        """Make every reader of this value read `other`."""
+        for node, slot in self.uses:
+            node.set_operand(slot, other)
+
+    def __repr__(self) -> str:
+        return f"%{self.name}: {self._type}"
+
+
+class Node:
+    """One operation. A fused kernel is a node with bodies: graphs that say what it computes, and that see only their
+    own inputs, each bound to an operand of the node (`Graph.binds`).
+
+    A result may be taken over from a node that this one replaces: the value then keeps its name and its readers.
+    """
+
+    __slots__ = ("op", "name", "_operands", "_results", "_attrs", "_bodies", "_origin", "_graph", "_before", "_after")
+
+    def __init__(
+        self,
+        op: str,
+        operands: Sequence[Value | None],
+        results: Sequence[Value],
+        attrs: Mapping[str, Attr] | None = None,
+        *,
+        name: str = "",
+        bodies: Sequence[Graph] = (),
+        origin: Sequence[Origin] = (),
+    ) -> None:
+        self.op = op
+        self.name = name or (results[0].name if results else op)
+        self._attrs = dict(attrs) if attrs else {}
+        self._origin = tuple(origin)
+        self._graph: Graph | None = None
+        self._before: Node | None = None
+        self._after: Node | None = None
+        self._operands = tuple(operands)
+        self._results = tuple(results)
+        self._bodies = tuple(bodies)
+        for slot, operand in enumerate(self._operands):
+            if operand is not None:
+                operand._uses[Use(self, slot)] = None
+        for result in self._results:
+            result._producer, result._graph = self, None
+        for body in self._bodies:
+            body._owner = self
+
+    @property
+    def operands(self) -> tuple[Value | None, ...]:
+        """What the node reads, by slot; None where an optional operand is absent."""
+        return self._operands
+
+    @property
+    def inputs(self) -> tuple[Value, ...]:
+        """The operands that are there, each value once: what the node reads from memory."""
+        return tuple(dict.fromkeys(v for v in self._operands if v is not None))
+
+    @property
+    def results(self) -> tuple[Value, ...]:
+        return self._results
+
+    @property
+    def attrs(self) -> Mapping[str, Attr]:
+        return self._attrs
+
+    @property
+    def bodies(self) -> tuple[Graph, ...]:
+        return self._bodies
+
+    @property
+    def graph(self) -> Graph | None:
+        """The graph in which the node stands; None when it was never inserted or has been removed."""
+        return self._graph
+
+    @property
+    def origin(self) -> tuple[Origin, ...]:
+        """The ONNX nodes that this one stands for: its own, and those of the nodes in its bodies."""
+        if not self._bodies:
+            return self._origin
+        return merge_origins(self._origin, *(node.origin for body in self._bodies for node in body))
+
+    @origin.setter
+    def origin(self, origin: Sequence[Origin]) -> None:
+        self._origin = tuple(origin)
+        self._touch()
+
+    def operand(self, slot: int) -> Value | None:
+        """The operand in a slot, None when it is absent or the node has fewer."""
+        return self._operands[slot] if slot < len(self._operands) else None
+
+    def set_operand(self, slot: int, value: Value | None) -> None:
+        old = self._operands[slot]
+        if old is value:
+            return
+        if old is not None:
+            del old._uses[Use(self, slot)]
+        if value is not None:
+            value._uses[Use(self, slot)] = None
+        self._operands = (*self._operands[:slot], value, *self._operands[slot + 1 :])
+        self._touch()
+
+    def set_operands(self, operands: Sequence[Value | None]) -> None:
+        """Read other values, more or fewer."""
+        self._drop_operands()
+        self._operands = tuple(operands)
+        for slot, operand in enumerate(self._operands):
+            if operand is not None:
+                operand._uses[Use(self, slot)] = None
+        self._touch()
+
+    def set_attr(self, key: str, value: Attr | None) -> None:
+        """Set an attribute, or remove it with None."""
+        if value is None:
+            self._attrs.pop(key, None)
+        else:
+            self._attrs[key] = value
+        self._touch()
+
+    def _drop_operands(self) -> None:
+        for slot, operand in enumerate(self._operands):
+            if operand is not None:
+                del operand._uses[Use(self, slot)]
+        self._operands = ()
+
+    def _touch(self) -> None:
+        if self._graph is not None:
+            self._graph.touch()
+
+    def __repr__(self) -> str:
+        return f"<{self.op} {self.name!r}>"
+
+
+def merge_origins(*groups: Iterable[Origin]) -> tuple[Origin, ...]:
+    """One origin for each name, shares added, in the order in which names first appear."""
+    shares: dict[str, float] = {}
+    for group in groups:
+        for name, share in group:
+            shares[name] = shares.get(name, 0.0) + share
+    return tuple(Origin(name, share) for name, share in shares.items())
+
+
+class Graph:
+    """Nodes in the order of execution, the values that enter (inputs, weights) and those that leave.
+
+    The body of a node is a graph whose `binds` says for each input which operand slot of the node it stands for, or
+    None where the operator itself supplies it (the iteration number of a Loop).
+    """
+
+    __slots__ = ("name", "epoch", "exit", "binds", "_inputs", "_weights", "_first", "_last", "_count", "_owner")
+
+    def __init__(self, name: str = "graph", inputs: Iterable[Value] = (), binds: Sequence[int | None] = ()) -> None:
+        self.name = name
+        self.epoch = 0
+        self.binds = tuple(binds)
+        self.exit = Node("return", (), (), name="return")
+        self.exit._graph = self
+        self._inputs: dict[Value, None] = {}
+        self._weights: dict[Value, None] = {}
+        self._first: Node | None = None
+        self._last: Node | None = None
+        self._count = 0
+        self._owner: Node | None = None
+        for value in inputs:
+            self.add_input(value)
+
+    # What enters and leaves
+
+    @property
+    def inputs(self) -> tuple[Value, ...]:
+        return tuple(self._inputs)
+
+    @property
+    def weights(self) -> tuple[Value, ...]:
+        return tuple(self._weights)
+
+    @property
+    def outputs(self) -> tuple[Value, ...]:
+        return tuple(v for v in self.exit.operands if v is not None)
+
+    @outputs.setter
+    def outputs(self, values: Sequence[Value]) -> None:
+        self.exit.set_operands(values)
+
+    @property
+    def owner(self) -> Node | None:
+        """The node whose body this is; None at the top."""
+        return self._owner
+
+    def add_input(self, value: Value) -> Value:
+        return self._own(value, self._inputs)
+
+    def add_weight(self, value: Value) -> Value:
+        return self._own(value, self._weights)
+
+    def _own(self, value: Value, where: dict[Value, None]) -> Value:
+        value._producer, value._graph = None, self
+        where[value] = None
+        self.touch()
+        return value
+
+    def remove_weight(self, value: Value) -> None:
+        self._refuse_read(value)
+        del self._weights[value]
+        value._graph = None
+        self.touch()
+
+    # Order
+
+    def __iter__(self) -> Iterator[Node]:
+        return _walk(self, self._first, "_after")
+
+    def __reversed__(self) -> Iterator[Node]:
+        return _walk(self, self._last, "_before")
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, node: Node) -> Node:
+        return self._link(node, self._last, None)
+
+    def insert_before(self, anchor: Node, node: Node) -> Node:
+        return self._link(node, anchor._before, anchor)
+
+    def insert_after(self, anchor: Node, node: Node) -> Node:
+        return self._link(node, anchor, anchor._after)
+
+    def move_before(self, anchor: Node, node: Node) -> None:
+        """Run `node` just before `anchor`."""
+        if node is not anchor:
+            self._unlink(node)
+            self._link(node, anchor._before, anchor)
+
+    def remove(self, node: Node) -> None:
+        """Take a node out; what it gives must have no reader left (a result that another node took over may have)."""
+        for result in node._results:
+            if result._producer is node:
+                self._refuse_read(result)
+        node._drop_operands()
+        self._unlink(node)
+
+    def replace(self, olds: Sequence[Node], new: Node) -> Node:
+        """Put `new` where the last of `olds` stands, and remove `olds`. `olds` must be given in execution order, and
+        each of their results that is still read must have been taken over by `new` or be read inside `olds` only."""
+        self.insert_after(olds[-1], new)
+        for old in reversed(olds):
+            self.remove(old)
+        return new
+
+    def _link(self, node: Node, before: Node | None, after: Node | None) -> Node:
+        if node._graph is not None:
+            raise InvalidIR(f"{node.name} already stands in a graph")
+        node._graph, node._before, node._after = self, before, after
+        if before is None:
+            self._first = node
+        else:
+            before._after = node
+        if after is None:
+            self._last = node
+        else:
+            after._before = node
+        self._count += 1
+        self.touch()
+        return node
+
+    def _unlink(self, node: Node) -> None:
+        """The removed node keeps its own links, so that a walk that stands on it finds its way on."""
+        if node._graph is not self:
+            raise InvalidIR(f"{node.name} does not stand in graph {self.name}")
+        if node._before is None:
+            self._first = node._after
+        else:
+            node._before._after = node._after
+        if node._after is None:
+            self._last = node._before
+        else:
+            node._after._before = node._before
+        node._graph = None
+        self._count -= 1
+        self.touch()
+
+    def _refuse_read(self, value: Value) -> None:
+        if value._uses:
+            reader = next(iter(value._uses)).node
+            raise InvalidIR(f"%{value.name} cannot be removed: {reader.name} still reads it")
+
+    # The whole
+
+    def touch(self) -> None:
+        """Say that something changed, here and in every graph around."""
+        graph: Graph | None = self
+        while graph is not None:
+            graph.epoch += 1
+            graph = graph._owner._graph if graph._owner is not None else None
+
+    def values(self) -> Iterator[Value]:
+        """Every value of this graph (not of its bodies): inputs, weights, results in execution order."""
+        yield from self._inputs
+        yield from self._weights
+        for node in self:
+            yield from node.results
+
+    def walk(self) -> Iterator[Node]:
+        """Every node, each followed by those of its bodies."""
+        for node in self:
+            yield node
+            for body in node.bodies:
+                yield from body.walk()
+
+    def clone(self) -> Graph:
+        return clone(self)
+
+    def verify(self) -> None:
+        verify(self)
+
+    def to_networkx(self) -> networkx.MultiDiGraph[Node]:
+        """Nodes as vertices (attributes `op`, `name`), an edge for each operand that another node makes
+        (attributes `value`, `slot`)."""
+        import networkx
+
+        made: networkx.MultiDiGraph[Node] = networkx.MultiDiGraph(name=self.name)
+        for node in self:
+            made.add_node(node, op=node.op, name=node.name)
+            for slot, value in enumerate(node.operands):
+                if value is not None and value.producer is not None:
+                    made.add_edge(value.producer, node, value=value, slot=slot)
+        return made
+
+
+def _walk(graph: Graph, node: Node | None, link: str) -> Iterator[Node]:
+    while node is not None:
+        if node._graph is graph:
+            yield node
+        node = getattr(node, link)
+
+
+def clone(graph: Graph) -> Graph:
+    """A copy that shares nothing mutable with the original; names, order and origins are kept."""
+    copies: dict[Value, Value] = {}
+
+    def copy(value: Value) -> Value:
+        return copies.setdefault(value, Value(value.name, value.type, value.constant))
+
+    made = Graph(graph.name, (copy(v) for v in graph.inputs), graph.binds)
+    for weight in graph.weights:
+        made.add_weight(copy(weight))
+    for node in graph:
+        operands = [None if v is None else copies[v] for v in node.operands]
+        made.append(copy_node(node, operands, [copy(r) for r in node.results]))
+    made.outputs = [copies[v] for v in graph.outputs]
+    return made
+
+
+def copy_node(node: Node, operands: Sequence[Value | None], results: Sequence[Value]) -> Node:
+    """A node like this one, bodies copied, over other values."""
+    bodies = [clone(body) for body in node.bodies]
+    return Node(node.op, operands, results, node.attrs, name=node.name, bodies=bodies, origin=node._origin)
+
+
+def verify(graph: Graph) -> None:
+    """Raise InvalidIR unless every rule of the IR holds: definitions before uses, use lists that agree with operands,
+    one producer for each result, names that are unique, bodies bound to operands that exist."""
+    seen: set[Value] = {*graph.inputs, *graph.weights}
+    names = {value.name for value in seen}
+    if len(names) != len(seen):
+        raise InvalidIR(f"graph {graph.name}: two inputs or weights share a name")
+    for node in graph:
+        _verify_node(node, seen)
+        for result in node.results:
+            _verify_result(node, result, names)
+        seen.update(node.results)
+    for slot, output in enumerate(graph.exit.operands):
+        if output is None or output not in seen or Use(graph.exit, slot) not in output._uses:
+            raise InvalidIR(f"graph {graph.name}: output {output!r} has no definition")
+
+
+def _verify_node(node: Node, seen: set[Value]) -> None:
+    for slot, operand in enumerate(node.operands):
+        if operand is None:
+            continue
+        if operand not in seen:
+            raise InvalidIR(f"{node.name}: operand %{operand.name} is not defined before use")
+        if Use(node, slot) not in operand._uses:
+            raise InvalidIR(f"{node.name}: %{operand.name} does not know that it is read")
+    for body in node.bodies:
+        _verify_body(node, body)
+
+
+def _verify_result(node: Node, result: Value, names: set[str]) -> None:
+    if result.producer is not node:
+        raise InvalidIR(f"{node.name}: %{result.name} is the result of another node")
+    if result.name in names:
+        raise InvalidIR(f"{node.name}: the name %{result.name} is taken")
+    names.add(result.name)
+
+
+def _verify_body(node: Node, body: Graph) -> None:
+    if len(body.binds) != len(body.inputs):
+        raise InvalidIR(f"{node.name}: body {body.name} has {len(body.inputs)} inputs and {len(body.binds)} binds")
+    for value, slot in zip(body.inputs, body.binds):
+        if slot is not None and node.operand(slot) is None:
+            raise InvalidIR(f"{node.name}: %{value.name} of body {body.name} is bound to slot {slot}, which is empty")
+    verify(body)
