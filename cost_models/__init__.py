@@ -1,0 +1,7 @@
+"""The cost models that graphcost brings, offered through the same door as a user's."""
+
+from __future__ import annotations
+
+from graphcost.plugin import Plugin, lazily
+
+PLUGIN = Plugin(cost_models={"roofline": lazily("graphcost.cost_models.roofline", "Roofline")})

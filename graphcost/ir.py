@@ -107,6 +107,8 @@ class Node:
     own inputs, each bound to an operand of the node (`Graph.binds`).
 
     A result may be taken over from a node that this one replaces: the value then keeps its name and its readers.
+    `origin` names the ONNX nodes that this one stands for beside those in its bodies: by default itself when it has
+    no body, and none when it has.
     """
 
     __slots__ = ("op", "name", "_operands", "_results", "_attrs", "_bodies", "_origin", "_graph", "_before", "_after")
@@ -120,12 +122,12 @@ class Node:
         *,
         name: str = "",
         bodies: Sequence[Graph] = (),
-        origin: Sequence[Origin] = (),
+        origin: Sequence[Origin] | None = None,
     ) -> None:
         self.op = op
         self.name = name or (results[0].name if results else op)
         self._attrs = dict(attrs) if attrs else {}
-        self._origin = tuple(origin)
+        self._origin = default_origin(self.name, bodies) if origin is None else tuple(origin)
         self._graph: Graph | None = None
         self._before: Node | None = None
         self._after: Node | None = None
@@ -161,6 +163,11 @@ class Node:
     @property
     def bodies(self) -> tuple[Graph, ...]:
         return self._bodies
+
+    @property
+    def own_origin(self) -> tuple[Origin, ...]:
+        """The origins that do not come from the bodies."""
+        return self._origin
 
     @property
     def graph(self) -> Graph | None:
@@ -223,6 +230,11 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.op} {self.name!r}>"
+
+
+def default_origin(name: str, bodies: Sequence[Graph]) -> tuple[Origin, ...]:
+    """What a node stands for when nothing else is said."""
+    return () if bodies else (Origin(name),)
 
 
 def merge_origins(*groups: Iterable[Origin]) -> tuple[Origin, ...]:

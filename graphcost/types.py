@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
 
 BITS: dict[str, int | None] = {
     "f64": 64, "f32": 32, "f16": 16, "bf16": 16,
-    "f8e4m3fn": 8, "f8e4m3fnuz": 8, "f8e5m2": 8, "f8e5m2fnuz": 8, "f8e8m0": 8, "f4e2m1": 4,
+    "f8e4m3fn": 8, "f8e4m3fnuz": 8, "f8e5m2": 8, "f8e5m2fnuz": 8, "f8e8m0": 8,
+    "f6e2m3": 6, "f6e3m2": 6, "f4e2m1": 4,
     "i64": 64, "i32": 32, "i16": 16, "i8": 8, "i4": 4, "i2": 2,
     "u64": 64, "u32": 32, "u16": 16, "u8": 8, "u4": 4, "u2": 2,
     "bool": 8, "c64": 64, "c128": 128,
@@ -19,8 +21,8 @@ BITS: dict[str, int | None] = {
 }  # fmt: skip
 """Bits of one element. A string has no fixed size, and `?` is an element type that nobody could tell: both unknown."""
 
-FLOATS = frozenset({"f64", "f32", "f16", "bf16", "f8e4m3fn", "f8e4m3fnuz", "f8e5m2", "f8e5m2fnuz", "f8e8m0", "f4e2m1"})
-INTEGERS = frozenset({"i64", "i32", "i16", "i8", "i4", "i2", "u64", "u32", "u16", "u8", "u4", "u2"})
+FLOATS = frozenset(dtype for dtype in BITS if dtype.startswith(("f", "bf")))
+INTEGERS = frozenset(dtype for dtype in BITS if dtype.startswith(("i", "u")))
 
 CHANNEL_LANES = {
     "linear": 1, "hwc": 1, "chw2": 2, "chw4": 4, "chw16": 16, "chw32": 32, "hwc4": 4, "hwc8": 8, "hwc16": 16,
@@ -41,7 +43,8 @@ class Unknown:
     max: int | None = None
 
     def __str__(self) -> str:
-        return f"?{self.name}" if self.max is None else f"?{self.name}<={self.max}"
+        name = self.name if self.name.isidentifier() else json.dumps(self.name)
+        return f"?{name}" if self.max is None else f"?{name}<={self.max}"
 
     def __add__(self, other: Dim) -> Dim:
         return self if other == 0 else Unknown(f"({_name(self)}+{_name(other)})", _both(self, other, int.__add__))
@@ -237,14 +240,11 @@ class Constant:
         return numpy.array(self.values, dtype=kind).reshape(self.dims)
 
     def __str__(self) -> str:
-        dims = ",".join(map(str, self.dims))
-        return f"{self.dtype}[{dims}] [{','.join(map(_scalar, self.values))}]"
+        return f"{self.type} [{','.join(map(_scalar, self.values))}]"
 
 
 def _scalar(value: Scalar) -> str:
     if isinstance(value, str):
-        import json
-
         return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else repr(value)
 

@@ -1,0 +1,117 @@
+"""What a kernel takes: the question (KernelQuery), the answer (Cost), who may answer (CostModel), who is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+from .device import DeviceProfile
+from .types import Attr, TensorType
+from .work.node import Work
+
+
+class Trust(Enum):
+    """How a figure came about, the most trustworthy first. A model that is trusted more is believed before others."""
+
+    MEASURED = "measured"
+    FITTED = "fitted"
+    PRIOR = "prior"
+    ANALYTIC = "analytic"
+    UNKNOWN = "unknown"
+
+
+class Bound(Enum):
+    """Which resource decides how long a kernel takes."""
+
+    COMPUTE = "compute"
+    MEMORY = "memory"
+    LAUNCH = "launch"
+    UNKNOWN = "unknown"
+    NONE = "none"
+    """Nothing is launched: a view."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelQuery:
+    """All that a cost model may know of a kernel. Free of graphs, so that a model can be tested from a table.
+
+    `kind` is the kernel's family (`conv`, `gemm`, `pointwise`, …), `precision` what it computes in (`f32`, `tf32`,
+    `f16`, `i8`, …). Types are those at its border.
+    """
+
+    kind: str
+    op: str
+    precision: str
+    inputs: tuple[TensorType, ...]
+    outputs: tuple[TensorType, ...]
+    work: Work
+    work_known: bool = True
+    """False when the work is only the part of it that could be counted."""
+    attrs: Mapping[str, Attr] = field(default_factory=dict)
+    phase: str = "forward"
+    launches: bool = True
+    """False for a view, which costs nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An estimate of one kernel's time, in milliseconds, with a 90 % interval; None where nobody knows."""
+
+    latency_ms: float | None
+    low_ms: float | None = None
+    high_ms: float | None = None
+    bound: Bound = Bound.UNKNOWN
+    trust: Trust = Trust.UNKNOWN
+    model: str = ""
+    tactic: str | None = None
+    reasons: tuple[str, ...] = ()
+    """Why the models that did not answer did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A model cannot speak about this kernel on this device: one sentence."""
+
+    reason: str
+
+
+Estimate: TypeAlias = "Cost | Refusal"
+
+FREE = Cost(0.0, 0.0, 0.0, Bound.NONE, Trust.ANALYTIC, "none")
+
+
+class CostModel(Protocol):
+    """A pure function of queries and a device, in batches so that numpy can do many at once."""
+
+    @property
+    def name(self) -> str: ...
+
+    def estimate(self, queries: Sequence[KernelQuery], device: DeviceProfile) -> Sequence[Estimate]:
+        """One answer for each query, in order."""
+        ...
+
+
+def estimate_all(
+    queries: Sequence[KernelQuery], device: DeviceProfile | None, models: Sequence[CostModel]
+) -> list[Cost]:
+    """The most trusted answer to each query; of equally trusted ones that of the model named first. What launches
+    nothing is free; what no model can estimate is unknown, with the reason of each."""
+    if device is None:
+        return [Cost(None, reasons=("no device",)) if q.launches else FREE for q in queries]
+    answers = [list(model.estimate(queries, device)) for model in models]
+    return [_believe(query, [row[i] for row in answers], models) for i, query in enumerate(queries)]
+
+
+def _believe(query: KernelQuery, answers: Sequence[Estimate], models: Sequence[CostModel]) -> Cost:
+    if not query.launches:
+        return FREE
+    costs = [answer for answer in answers if isinstance(answer, Cost)]
+    reasons = tuple(f"{m.name}: {a.reason}" for m, a in zip(models, answers) if isinstance(a, Refusal))
+    if not costs:
+        return Cost(None, reasons=reasons or ("no cost model",))
+    return min(costs, key=lambda cost: _RANK[cost.trust])
+
+
+_RANK = {trust: rank for rank, trust in enumerate(Trust)}

@@ -1,0 +1,29 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .errors import UsageError
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write beside and rename, so that nobody ever reads half a file. UsageError where the place cannot be written."""
+    try:
+        _write(path, text.encode("utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    target = path.resolve()  # a link stays a link
+    if target.exists() and not target.is_file():
+        target.write_bytes(data)  # a device or a pipe cannot be renamed over; a folder refuses by itself
+        return
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(data)
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)

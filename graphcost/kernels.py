@@ -1,0 +1,109 @@
+"""Nodes → kernel queries: what a cost model is told about each node of the final graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .cost import KernelQuery
+from .ir import Graph, Node, Value
+from .operators import Operators, Relation
+from .types import BITS, FLOATS, TensorType
+from .work.node import NodeWork
+
+_KINDS: Mapping[str, str] = {
+    op: kind
+    for kind, ops in {
+        "conv": "Conv ConvInteger QLinearConv FusedConv NhwcConv NhwcFusedConv DeformConv",
+        "deconv": "ConvTranspose",
+        "gemm": "Gemm MatMul MatMulInteger QLinearMatMul Einsum FusedMatMul FusedGemm MatMulNBits QGemm "
+        "DynamicQuantizeMatMul MatMulIntegerToFloat",
+        "attention": "Attention MultiHeadAttention GroupQueryAttention QAttention",
+        "rnn": "RNN GRU LSTM DynamicQuantizeLSTM",
+        "pool": "MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool MaxUnpool MaxRoiPool RoiAlign "
+        "QLinearAveragePool QLinearGlobalAveragePool",
+        "reduce": "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum "
+        "ReduceSumSquare ArgMax ArgMin CumSum CumProd",
+        "softmax": "Softmax LogSoftmax Hardmax QLinearSoftmax",
+        "norm": "BatchNormalization InstanceNormalization LayerNormalization GroupNormalization RMSNormalization "
+        "LpNormalization MeanVarianceNormalization LRN SkipLayerNormalization SimplifiedLayerNormalization "
+        "SkipSimplifiedLayerNormalization EmbedLayerNormalization",
+        "copy": "Transpose Concat Split Slice Pad Tile Expand DepthToSpace SpaceToDepth Reshape Flatten Squeeze "
+        "Unsqueeze Identity Trilu ReverseSequence Compress",
+        "gather": "Gather GatherElements GatherND Scatter ScatterElements ScatterND OneHot",
+        "resize": "Resize GridSample AffineGrid Col2Im CenterCropPad",
+        "quantize": "QuantizeLinear DequantizeLinear DynamicQuantizeLinear",
+        "sort": "TopK Unique NonMaxSuppression NonZero",
+        "shape": "Shape Size",
+        "control": "If Loop Scan SequenceMap",
+        "random": "RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial",
+    }.items()
+    for op in ops.split()
+}
+
+_HOST_OPS = frozenset({"onnx.Shape", "onnx.Size"})
+"""Computed on the host while shapes are prepared: no kernel is launched. (TensorRT developer guide, shape tensors.)"""
+
+
+def kind_of(node: Node) -> str:
+    """The family of a node's kernel; what is not listed and computes on each element is `pointwise`."""
+    world, _, name = node.op.rpartition(".")
+    kind = _KINDS.get(name)
+    if kind == "conv":
+        return _conv_kind(node)
+    if kind is None:
+        return "pointwise" if world in ("onnx", "com.microsoft") else "other"
+    return kind
+
+
+def _conv_kind(node: Node) -> str:
+    group = node.attrs.get("group", 1)
+    weight = node.operand(1)
+    if group == 1 or weight is None or not isinstance(weight.type, TensorType) or not weight.type.dims:
+        return "conv"
+    return "depthwise" if weight.type.dims[0] == group or weight.type.dims[1] == 1 else "group-conv"
+
+
+def precision_of(node: Node) -> str:
+    """What a node computes in: its attribute `precision` where a pass has decided, else the widest of the floating
+    types that it reads and writes, else the type of its first result."""
+    decided = node.attrs.get("precision")
+    if isinstance(decided, str):
+        return decided
+    dtypes = [v.type.dtype for v in (*node.results, *node.inputs) if isinstance(v.type, TensorType)]
+    floats = [dtype for dtype in dtypes if dtype in FLOATS]
+    return max(floats, key=lambda dtype: BITS[dtype] or 0) if floats else (dtypes[0] if dtypes else "?")
+
+
+def launches(node: Node, operators: Operators) -> bool:
+    """False for a view, whose results all share the storage of an operand, and for what the host computes."""
+    if node.op in _HOST_OPS:
+        return False
+    aliases = operators.aliases.get(node.op)
+    if aliases is None:
+        return True
+    free = {a.result for a in aliases(node) if a.relation is not Relation.IN_PLACE}
+    return len(free) < len(node.results)
+
+
+def query_of(node: Node, work: NodeWork, operators: Operators) -> KernelQuery:
+    """The question to the cost models about one node."""
+    return KernelQuery(
+        kind=kind_of(node),
+        op=node.op,
+        precision=precision_of(node),
+        inputs=_tensors(node.inputs),
+        outputs=_tensors(node.results),
+        work=work.work,
+        work_known=work.unknown is None,
+        attrs=node.attrs,
+        launches=launches(node, operators),
+    )
+
+
+def queries_of(graph: Graph, table: Mapping[Node, NodeWork], operators: Operators) -> list[KernelQuery]:
+    """One query for each node of the graph, in execution order."""
+    return [query_of(node, table[node], operators) for node in graph]
+
+
+def _tensors(values: tuple[Value, ...]) -> tuple[TensorType, ...]:
+    return tuple(v.type for v in values if isinstance(v.type, TensorType))

@@ -1,0 +1,154 @@
+"""The lines around the table: what the figures are for, what they come to, and what is not in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from graphcost.report import Memory, Report, Tensor, Totals
+
+from .columns import PLAIN, Screen
+from .units import UNKNOWN, count, milliseconds, plural, rate, share, significant, size
+
+LATENCY_MEANS = "latency = GPU compute time of one inference, without copies, clocks at maximum"
+_NO_DEVICE = "work and memory only (--device adds latency)"
+_LABEL = 13
+_FEW = 8  # unknown operators and the like that are named before the rest is only counted
+
+
+def headline(report: Report) -> str:
+    """`nano@MAXN · tensorrt-8.2 · fp16 · batch 1 · latency = …`."""
+    target = report.target
+    device = "no device" if target.device is None else _at(target.device, target.power_mode)
+    batch = "batch unknown" if target.batch is None else f"batch {target.batch}"
+    mode = [] if target.mode == "inference" else [target.mode]
+    meaning = _NO_DEVICE if target.device is None else LATENCY_MEANS
+    return " · ".join([device, target.runtime, target.precision, *mode, batch, meaning])
+
+
+def model_line(report: Report) -> str:
+    """`resnet50.onnx · opset 17 · 25.6 M parameters · input f32[1,3,224,224]`."""
+    model = report.model
+    parts = [model.name, f"opset {model.opset['ai.onnx']}" if "ai.onnx" in model.opset else ""]
+    if model.parameters.distinct is not None:
+        parts.append(f"{count(model.parameters.distinct)} parameters")
+    return " · ".join(filter(None, [*parts, _border("input", model.inputs), _border("output", model.outputs)]))
+
+
+def summary(report: Report, screen: Screen = PLAIN) -> list[str]:
+    """Latency with its interval, work, memory and whether it fits, coverage."""
+    lines = [
+        *_latency(report),
+        ("work", _work(report)),
+        *_memory(report),
+        ("coverage", _coverage(report.totals)),
+        *_eliminated_count(report),
+    ]
+    return [f"{screen.paint(f'{label:<{_LABEL}}', 'dim')}{text}" for label, text in lines]
+
+
+def notes(report: Report, verbose: bool = False, screen: Screen = PLAIN) -> list[str]:
+    """Unknown nodes, warnings and, when asked for, the nodes that no kernel stands for."""
+    unknown = [f"unknown: {u.op} {u.node!r}: {u.reason}" for u in report.unknown]
+    warnings = [f"warning: {warning}" for warning in report.warnings]
+    gone = [f"eliminated: {e.node}: {e.reason}" for e in report.eliminated] if verbose else []
+    shown = _few(unknown, "more unknown nodes", verbose) + _few(warnings, "more warnings", verbose)
+    return [screen.paint(line, "yellow") for line in shown] + [screen.paint(line, "dim") for line in gone]
+
+
+def interval(totals: Totals) -> str:
+    """`12.35 ms (9.80 … 16.0, 90 %)`."""
+    low, high = totals.latency_low_ms, totals.latency_high_ms
+    if totals.latency_ms is None or low is None or high is None:
+        return milliseconds(totals.latency_ms)
+    return f"{milliseconds(totals.latency_ms)} ({significant(low, 3)} … {significant(high, 3)}, 90 %)"
+
+
+def fits(memory: Memory) -> str:
+    """`fits`, `does not fit: …` or `unknown whether it fits: …`."""
+    verdict = {True: "fits", False: "does not fit", None: "unknown whether it fits"}[memory.fits]
+    return f"{verdict}: {memory.fits_reason}" if memory.fits_reason else verdict
+
+
+def _at(device: str, mode: str | None) -> str:
+    return device if mode is None or "@" in device else f"{device}@{mode}"
+
+
+def _border(label: str, tensors: Sequence[Tensor]) -> str:
+    """The one or two values that go in or out; more than these are counted."""
+    if not tensors:
+        return ""
+    if len(tensors) > 2:
+        return f"{len(tensors)} {label}s"
+    return f"{label} " + ", ".join(f"{t.name} {tensor_type(t)}" for t in tensors)
+
+
+def tensor_type(tensor: Tensor) -> str:
+    """`f16[1,64,56,56]:chw2`."""
+    dims = "*" if tensor.shape is None else ",".join(map(str, tensor.shape))
+    return f"{tensor.dtype}[{dims}]" + ("" if tensor.format == "linear" else f":{tensor.format}")
+
+
+def _latency(report: Report) -> list[tuple[str, str]]:
+    totals = report.totals
+    if totals.latency_ms is None:
+        return [] if report.target.device is None else [("latency", _why_unknown(report))]
+    per_s = "" if totals.inferences_per_s is None else f" · {rate(totals.inferences_per_s)} inferences/s"
+    return [("latency", interval(totals) + per_s)]
+
+
+def _why_unknown(report: Report) -> str:
+    missing = sum(kernel.latency_ms is None for kernel in report.kernels)
+    return f"unknown: {plural(missing, 'kernel')} of {len(report.kernels):,} without an estimate"
+
+
+def _work(report: Report) -> str:
+    totals = report.totals
+    moved = f"{size(totals.bytes_read)} read, {size(totals.bytes_written)} written"
+    parts = [f"{count(totals.macs)} MACs", f"{count(totals.flops)} flops", moved]
+    return " · ".join(parts)
+
+
+def _memory(report: Report) -> Iterable[tuple[str, str]]:
+    totals, memory = report.totals, report.memory
+    yield "activations", _peak(totals, memory)
+    parts = {
+        "weights": totals.weight_bytes,
+        "arena": totals.arena_bytes,
+        "workspace": totals.workspace_bytes,
+        "context": totals.context_bytes,
+    }
+    listed = " + ".join(f"{name} {size(part)}" for name, part in parts.items() if part != 0)
+    total = "" if totals.total_memory_bytes is None else f" = {size(totals.total_memory_bytes)}"
+    yield "memory", listed + total
+    if report.target.device is not None:
+        usable = "" if memory.usable_ram_bytes is None else f"{size(memory.usable_ram_bytes)} usable RAM, "
+        yield "", usable + fits(memory)
+
+
+def _peak(totals: Totals, memory: Memory) -> str:
+    where = f" at {memory.peak_at}" if memory.peak_at else ""
+    text = f"{size(totals.peak_activation_bytes)} at the peak{where}"
+    if totals.arena_bytes is None:
+        return text
+    bound = memory.arena_lower_bound_bytes
+    ratio = f", {totals.arena_bytes / bound:.2f} × the lower bound" if bound else ""
+    return f"{text}; arena {size(totals.arena_bytes)}{ratio}"
+
+
+def _coverage(totals: Totals) -> str:
+    return f"{share(totals.coverage.nodes)} of nodes, {share(totals.coverage.bytes)} of bytes have a known formula"
+
+
+def _eliminated_count(report: Report) -> list[tuple[str, str]]:
+    if not report.eliminated:
+        return []
+    return [("eliminated", f"{plural(len(report.eliminated), 'node')} that no kernel stands for (-v lists them)")]
+
+
+def _few(lines: list[str], rest: str, all_of_them: bool) -> list[str]:
+    if all_of_them or len(lines) <= _FEW:
+        return lines
+    return [*lines[:_FEW], f"… {len(lines) - _FEW:,} {rest} (-v lists them)"]
+
+
+__all__ = ["LATENCY_MEANS", "UNKNOWN", "fits", "headline", "interval", "model_line", "notes", "summary", "tensor_type"]

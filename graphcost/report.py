@@ -1,0 +1,181 @@
+"""The report: what `graphcost analyze` found, frozen. `to_json` gives the versioned form (schema/report-1.json).
+
+Sizes are integers in bytes, times milliseconds; None is "unknown", never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+SCHEMA = "graphcost.report/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A value at the border of a kernel. A dimension is an integer, or a text such as `?n<=100`."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...] | None
+    format: str = "linear"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """`stored`: elements in the file; `distinct`: what the network has; `bytes`: of the stored ones, as exported."""
+
+    stored: int | None
+    distinct: int | None
+    bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    name: str
+    path: str | None
+    opset: Mapping[str, int]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    parameters: Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class TargetInfo:
+    """What the figures are for; device and power mode are None when none was asked for."""
+
+    device: str | None
+    power_mode: str | None
+    runtime: str
+    precision: str
+    mode: str
+    batch: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The share, from 0 to 1, of nodes and of border bytes whose work formula is known."""
+
+    nodes: float
+    bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the kernels, and the memory of the whole. `latency_ms` is the GPU compute time of one inference of the
+    whole batch: no copies from or to the host, clocks at the mode's maximum, no profiler."""
+
+    macs: int
+    flops: int
+    elementwise_ops: int
+    bytes_read: int
+    bytes_written: int
+    latency_ms: float | None
+    latency_low_ms: float | None
+    latency_high_ms: float | None
+    inferences_per_s: float | None
+    peak_activation_bytes: int | None
+    arena_bytes: int | None
+    weight_bytes: int | None
+    workspace_bytes: int | None
+    context_bytes: int | None
+    total_memory_bytes: int | None
+    kernels: int
+    coverage: Coverage
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A row. The rows' additive figures sum to the totals; `share` is the part of the latency, from 0 to 1."""
+
+    name: str
+    op: str
+    kind: str
+    phase: str
+    tactic: str | None
+    precision: str
+    origin: tuple[str, ...]
+    origin_share: tuple[float, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    macs: int | None
+    flops: int | None
+    elementwise_ops: int | None
+    bytes_read: int | None
+    bytes_written: int | None
+    latency_ms: float | None
+    latency_low_ms: float | None
+    latency_high_ms: float | None
+    bound: str
+    trust: str
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Eliminated:
+    """An ONNX node that no kernel stands for."""
+
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownNode:
+    """A node whose work cannot be told: counted by the bytes of its border where these are known."""
+
+    node: str
+    op: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A tensor that is in memory at the peak."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Activation memory over time. `timeline` has the bytes that live while each kernel runs, in execution order."""
+
+    peak_at: str | None
+    holders: tuple[Holder, ...]
+    timeline: tuple[int, ...]
+    arena_lower_bound_bytes: int | None
+    usable_ram_bytes: int | None
+    fits: bool | None
+    fits_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that renderers, diffs and gates work from."""
+
+    model: ModelInfo
+    target: TargetInfo
+    totals: Totals
+    memory: Memory
+    kernels: tuple[Kernel, ...]
+    eliminated: tuple[Eliminated, ...]
+    unknown: tuple[UnknownNode, ...]
+    warnings: tuple[str, ...]
+    schema: str = SCHEMA
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain data, ready for `json.dumps`; keys in the order of the schema."""
+        plain = _plain(self)
+        assert isinstance(plain, dict)
+        return {"schema": plain.pop("schema"), **plain}
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,130 @@
+"""Attention as one operator: queries × keys, softmax, × values; every score counts, masked or not.
+
+In the shapes, S is the length of the queries, T that of keys and values with what the cache holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from graphcost.ir import Node
+from graphcost.operators import CountWork, Effort, UnknownWork
+
+from .normalization import SOFTMAX
+from .sizes import has_operand, integer, integers, number, operand_elements, operand_shape, result_elements
+
+_SOFTCAP = 3
+"""Divide, tanh, multiply."""
+
+
+def _attend(scores: int, key_size: int, value_size: int, masks: int = 0) -> Effort:
+    """`scores` = batch · heads · S · T; each is scaled, masked as often as `masks` says, and goes through softmax."""
+    return Effort(scores * (key_size + value_size), scores * (1 + masks + SOFTMAX))
+
+
+def _heads(node: Node, slot: int, heads: int) -> tuple[int, int, int, int]:
+    """Batch, heads, length and head size of [batch, heads, length, size] or [batch, length, heads·size]."""
+    dims = operand_shape(node, slot)
+    if len(dims) == 4:
+        return dims[0], dims[1], dims[2], dims[3]
+    if len(dims) != 3 or heads < 1:
+        raise UnknownWork(f"operand {slot} has neither four dimensions nor three with a number of heads")
+    return dims[0], heads, dims[1], dims[2] // heads
+
+
+def _cached(node: Node, slot: int, axis: int = 2) -> int:
+    """The length of the cache in an optional operand."""
+    return operand_shape(node, slot)[axis] if has_operand(node, slot) else 0
+
+
+def attention(node: Node) -> Effort:
+    """ONNX Attention and FlexAttention's core: Q, K, V, mask, past key; GQA shares keys, not scores."""
+    batch, heads, length, size = _heads(node, 0, integer(node, "q_num_heads"))
+    _, _, keys, _ = _heads(node, 1, integer(node, "kv_num_heads"))
+    value_size = _heads(node, 2, integer(node, "kv_num_heads"))[3]
+    masks = has_operand(node, 3) + integer(node, "is_causal") + _SOFTCAP * (number(node, "softcap", 0.0) != 0.0)
+    return _attend(batch * heads * length * (keys + _cached(node, 4)), size, value_size, masks)
+
+
+def projected_attention(weight: int = 1, bias: int = 2, mask: int = 3, past: int = 4, extra: int = 5) -> CountWork:
+    """com.microsoft.Attention: one matrix makes Q, K and V of [batch, S, hidden]; `past` is [2, batch, heads, P, size]."""
+
+    def count(node: Node) -> Effort:
+        batch, length, _ = operand_shape(node)
+        columns = operand_shape(node, weight)[1]
+        query, key, value = (*integers(node, "qkv_hidden_sizes"), 0, 0, 0)[:3]
+        if not query:
+            query = key = value = columns // 3
+        keys = length + _cached(node, past, axis=3)
+        masks = has_operand(node, mask) + has_operand(node, extra) + integer(node, "unidirectional")
+        core = _attend(batch * length * keys, key, value)
+        scores = batch * integer(node, "num_heads", 1) * length * keys
+        biased = batch * length * columns * has_operand(node, bias)
+        macs = core.macs + batch * length * math.prod(operand_shape(node, weight))
+        return Effort(macs, scores * (1 + masks + SOFTMAX) + biased)
+
+    return count
+
+
+def multi_head_attention(node: Node) -> Effort:
+    """com.microsoft.MultiHeadAttention: Q [batch, S, hidden]; K and V alike, packed as [batch, T, heads, 2, size], or
+    with Q as [batch, S, heads, 3, size]."""
+    heads, dims = integer(node, "num_heads"), operand_shape(node)
+    if len(dims) == 5:
+        batch, length, keys, size, value_size = dims[0], dims[1], dims[1], dims[4], dims[4]
+    else:
+        batch, heads, length, size = _heads(node, 0, heads)
+        keys, value_size = _keys_and_values(node, heads)
+    masks = sum(has_operand(node, slot) for slot in (4, 5)) + integer(node, "unidirectional")
+    biased = (operand_elements(node) + 2 * result_elements(node)) * has_operand(node, 3)
+    core = _attend(batch * heads * length * (keys + _cached(node, 6)), size, value_size, masks)
+    return Effort(core.macs, core.elementwise_ops + biased)
+
+
+def _keys_and_values(node: Node, heads: int) -> tuple[int, int]:
+    key = operand_shape(node, 1)
+    if len(key) == 5:
+        return key[1], key[4]
+    return _heads(node, 1, heads)[2], _heads(node, 2, heads)[3]
+
+
+def group_query_attention(node: Node) -> Effort:
+    """com.microsoft.GroupQueryAttention: Q [batch, S, heads·size], or Q, K and V packed along the last dimension; the
+    present key [batch, kv heads, T, size] says how long the cache is."""
+    heads, shared = integer(node, "num_heads"), integer(node, "kv_num_heads")
+    batch, length, hidden = operand_shape(node)
+    if not heads or not shared:
+        raise UnknownWork("attributes num_heads and kv_num_heads are absent")
+    size = hidden // (heads if has_operand(node, 1) else heads + 2 * shared)
+    keys = length + _cached(node, 3)
+    masks = 1 + has_operand(node, 10) + _SOFTCAP * (number(node, "softcap", 0.0) != 0.0)
+    core = _attend(batch * heads * length * keys, size, size, masks)
+    rotated = 3 * batch * length * size * (heads + shared) * integer(node, "do_rotary")
+    return Effort(core.macs, core.elementwise_ops + rotated)
+
+
+def linear_attention(node: Node) -> Effort:
+    """A state of key size × value size for each key head, updated and read at each step. The outer product k ⊗ v, the
+    delta rule's read of the state and the query's read are products of matrices with vectors; the decay scales it."""
+    query_heads, heads = integer(node, "q_num_heads"), integer(node, "kv_num_heads")
+    if not query_heads or not heads:
+        raise UnknownWork("attributes q_num_heads and kv_num_heads are absent")
+    batch, length, columns = operand_shape(node, 1)
+    key_size, value_size = columns // heads, operand_shape(node, 2)[2] // heads
+    rule = node.attrs.get("update_rule", "gated_delta")
+    steps, state = batch * length, key_size * value_size
+    reads = query_heads + heads * (1 + (rule in ("delta", "gated_delta")))
+    decays = heads * (rule in ("gated", "gated_delta"))
+    return Effort(steps * state * reads, steps * state * decays)
+
+
+ATTENTION: Mapping[str, CountWork] = {
+    "onnx.Attention": attention,
+    "onnx.LinearAttention": linear_attention,
+    "com.microsoft.Attention": projected_attention(),
+    "com.microsoft.QAttention": projected_attention(mask=5, past=8, extra=99),
+    "com.microsoft.MultiHeadAttention": multi_head_attention,
+    "com.microsoft.GroupQueryAttention": group_query_attention,
+    "com.microsoft.LinearAttention": linear_attention,
+}

@@ -1,0 +1,140 @@
+"""Convolutions and matrix products: operators whose work is multiply-adds.
+
+A multiply-add counts where a weight meets an input, padding included: the convention of torch's `FlopCounterMode`
+(which counts two flops for each). Biases, activations and scalings are elementwise operations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from graphcost.ir import Node
+from graphcost.operators import CountWork, Effort, UnknownWork
+
+from .activation import activation_ops
+from .quantization import DEQUANTIZE, QUANTIZE
+from .sizes import constant, has_operand, integer, number, operand_elements, operand_shape, result_elements
+
+
+def convolution(weight: int = 1, bias: int = 2, addend: int = 3, per_output: int = 0) -> CountWork:
+    """Each output element sums input channels of its group × kernel positions: `prod(weight.dims[1:])`.
+
+    `weight`, `bias` and `addend` are operand slots; `per_output` elementwise operations for each element beside them.
+    """
+
+    def count(node: Node) -> Effort:
+        outputs = result_elements(node)
+        each = has_operand(node, bias) + has_operand(node, addend) + activation_ops(node) + per_output
+        return Effort(outputs * math.prod(operand_shape(node, weight)[1:]), outputs * each)
+
+    return count
+
+
+def transposed_convolution(node: Node) -> Effort:
+    """Each input element is multiplied by the weights of its channel: `prod(weight.dims[1:])` = M/group × kernel."""
+    macs = operand_elements(node, 0) * math.prod(operand_shape(node, 1)[1:])
+    return Effort(macs, result_elements(node) * has_operand(node, 2))
+
+
+def deformable_convolution(node: Node) -> Effort:
+    """A convolution over sampled inputs: each sample weighs 4 neighbours (7 operations), then takes its mask."""
+    batch, channels = operand_shape(node, 0)[:2]
+    outputs, weight = result_elements(node), operand_shape(node, 1)
+    positions = outputs // max(weight[0], 1) // max(batch, 1)
+    samples = batch * channels * math.prod(weight[2:]) * positions
+    sampling = samples * (7 + has_operand(node, 4)) + operand_elements(node, 2)
+    return Effort(outputs * math.prod(weight[1:]), sampling + outputs * has_operand(node, 3))
+
+
+def gemm(a: int = 0, bias: int = 2, per_output: int = 0) -> CountWork:
+    """alpha·A·B + beta·C: M × N × K multiply-adds; one operation per element for each of alpha, beta and C that acts."""
+
+    def count(node: Node) -> Effort:
+        inner = operand_shape(node, a)[0 if integer(node, "transA") else -1]
+        outputs, biased = result_elements(node), has_operand(node, bias)
+        scaled = (number(node, "alpha", 1.0) != 1.0) + biased * (number(node, "beta", 1.0) != 1.0)
+        return Effort(outputs * inner, outputs * (biased + scaled + activation_ops(node) + per_output))
+
+    return count
+
+
+def matmul(per_output: int = 0, per_input: int = 0, bias: int | None = None) -> CountWork:
+    """Each output element sums over the last dimension of A; `per_input` counts operations on A."""
+
+    def count(node: Node) -> Effort:
+        rows = operand_shape(node, 0)
+        if not rows:
+            raise UnknownWork("a matrix product of a scalar is not defined")
+        outputs = result_elements(node)
+        each = per_output + (0 if bias is None else has_operand(node, bias))
+        return Effort(outputs * rows[-1], outputs * each + math.prod(rows) * per_input)
+
+    return count
+
+
+def fused_matmul(node: Node) -> Effort:
+    """A matrix product whose operands may be stored transposed (`transA`; with `transBatchA` the row dimension is
+    first), scaled by alpha, activated."""
+    rows = operand_shape(node, 0)
+    if not rows:
+        raise UnknownWork("a matrix product of a scalar is not defined")
+    inner = rows[-1]
+    if integer(node, "transA") and len(rows) > 1:
+        inner = rows[0] if integer(node, "transBatchA") else rows[-2]
+    each = (number(node, "alpha", 1.0) != 1.0) + activation_ops(node)
+    return Effort(result_elements(node) * inner, result_elements(node) * each)
+
+
+def block_quantized_matmul(bias: int | None) -> CountWork:
+    """A × an N×K weight that is stored in few bits: each weight is scaled and shifted once before it is used."""
+
+    def count(node: Node) -> Effort:
+        n, k = integer(node, "N"), integer(node, "K")
+        if not n or not k:
+            raise UnknownWork("attributes N and K do not say how large the weight is")
+        biased = 0 if bias is None else has_operand(node, bias)
+        return Effort(operand_elements(node, 0) * n, n * k * DEQUANTIZE + result_elements(node) * biased)
+
+    return count
+
+
+def four_bit_matmul(node: Node) -> Effort:
+    """A × a weight in 4 bits whose shape [K, N] is operand 2."""
+    dims = constant(node, 2)
+    if dims is None or not all(isinstance(d, int) for d in dims):
+        raise UnknownWork("the shape of the weight (operand 2) is not known")
+    weights = math.prod(int(d) for d in dims)
+    return Effort(result_elements(node) * operand_shape(node, 0)[-1], weights * DEQUANTIZE)
+
+
+CONTRACTION: Mapping[str, CountWork] = {
+    "onnx.Conv": convolution(),
+    "onnx.ConvInteger": convolution(bias=99, addend=99),
+    "onnx.QLinearConv": convolution(weight=3, bias=8, addend=99, per_output=QUANTIZE),
+    "onnx.ConvTranspose": transposed_convolution,
+    "onnx.DeformConv": deformable_convolution,
+    "onnx.CausalConvWithState": convolution(),
+    "onnx.Gemm": gemm(),
+    "onnx.MatMul": matmul(),
+    "onnx.MatMulInteger": matmul(),
+    "onnx.QLinearMatMul": matmul(per_output=QUANTIZE),
+    "com.microsoft.FusedConv": convolution(),
+    "com.microsoft.NhwcConv": convolution(),
+    "com.microsoft.NhwcFusedConv": convolution(),
+    "com.microsoft.QLinearConv": convolution(weight=3, bias=8, addend=99, per_output=QUANTIZE),
+    "com.microsoft.ConvTransposeWithDynamicPads": transposed_convolution,
+    "com.microsoft.FusedGemm": gemm(),
+    "com.microsoft.GemmFloat8": gemm(),
+    "com.microsoft.QGemm": gemm(bias=6, per_output=QUANTIZE),
+    "com.microsoft.FusedMatMul": fused_matmul,
+    "com.microsoft.FusedMatMulActivation": fused_matmul,
+    "com.microsoft.TransposeMatMul": fused_matmul,
+    "com.microsoft.GemmFastGelu": matmul(per_output=8, bias=2),
+    "com.microsoft.MatMulInteger16": matmul(),
+    "com.microsoft.MatMulIntegerToFloat": matmul(per_output=1, bias=6),
+    "com.microsoft.DynamicQuantizeMatMul": matmul(per_output=1, per_input=2 + QUANTIZE, bias=4),
+    "com.microsoft.MatMulNBits": block_quantized_matmul(bias=5),
+    "com.microsoft.MatMulBnb4": block_quantized_matmul(bias=None),
+    "com.microsoft.MatMulFpQ4": four_bit_matmul,
+}

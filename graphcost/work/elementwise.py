@@ -1,0 +1,67 @@
+"""Operators that compute each element of the result from the elements at its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from graphcost.ir import Node
+from graphcost.operators import CountWork, Effort
+from graphcost.types import TensorType
+
+from .sizes import integer, operand, operand_shape, result_elements
+
+
+def per_element(ops: int) -> CountWork:
+    """As many operations for each element of the result."""
+    return lambda node: Effort(elementwise_ops=ops * result_elements(node))
+
+
+def variadic(finish: int = 0) -> CountWork:
+    """n operands are combined in n - 1 steps; `finish` operations follow (the division of a mean)."""
+
+    def count(node: Node) -> Effort:
+        return Effort(elementwise_ops=result_elements(node) * (len(node.operands) - 1 + finish))
+
+    return count
+
+
+def cast(node: Node) -> Effort:
+    """One conversion per element; nothing at all where the element type stays the same."""
+    source, target = operand(node, 0).type, node.results[0].type
+    if isinstance(source, TensorType) and isinstance(target, TensorType) and source.dtype == target.dtype:
+        return Effort(bytes_read=0, bytes_written=0)
+    return Effort(elementwise_ops=result_elements(node))
+
+
+def bit_cast(node: Node) -> Effort:
+    """The same bytes under another type."""
+    return Effort(bytes_read=0, bytes_written=0)
+
+
+def rotary_embedding(node: Node) -> Effort:
+    """Each rotated element is x·cos ± y·sin: two products and a sum. Of each head `rotary_embedding_dim` elements
+    rotate; all of them where it is 0."""
+    dims, heads = operand_shape(node), integer(node, "num_heads")
+    head = dims[-1] // heads if len(dims) == 3 and heads else dims[-1]
+    rotated = integer(node, "rotary_embedding_dim") or head
+    return Effort(elementwise_ops=3 * result_elements(node) * rotated // max(head, 1))
+
+
+_ONE = (
+    "Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Cos Cosh Div"
+    " Equal Erf Exp Floor Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Log Mod Mul Neg Not Or Pow Reciprocal"
+    " Round Sign Sin Sinh Sqrt Sub Tan Where Xor"
+).split()
+"""One arithmetic operation, comparison, choice or evaluated function for each element."""
+
+ELEMENTWISE: Mapping[str, CountWork] = {
+    **{f"onnx.{name}": per_element(1) for name in _ONE},
+    "onnx.Sum": variadic(),
+    "onnx.Max": variadic(),
+    "onnx.Min": variadic(),
+    "onnx.Mean": variadic(finish=1),
+    "onnx.Cast": cast,
+    "onnx.CastLike": cast,
+    "onnx.BitCast": bit_cast,
+    "onnx.RotaryEmbedding": rotary_embedding,
+}

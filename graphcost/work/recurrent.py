@@ -1,0 +1,45 @@
+"""Recurrent networks: at each step and direction, both weight matrices meet their vectors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from graphcost.ir import Node
+from graphcost.operators import CountWork, Effort
+
+from .sizes import has_operand, operand_shape
+
+_SIGMOID = 4
+
+
+def recurrent(per_unit: int, gates: int, peepholes: int | None = None) -> CountWork:
+    """W [directions, gates·hidden, input] and R [directions, gates·hidden, hidden] at each step of each sequence.
+
+    `per_unit`: elementwise operations for a hidden unit and step beside the biases (two for each gate), with the
+    default activations. `peepholes` is the slot of LSTM's P: three products and three sums.
+    """
+
+    def count(node: Node) -> Effort:
+        steps = math.prod(operand_shape(node)[:2])
+        weights = math.prod(operand_shape(node, 1)) + math.prod(operand_shape(node, 2))
+        directions, rows, _ = operand_shape(node, 1)
+        extra = 6 * has_operand(node, peepholes) if peepholes is not None else 0
+        each = per_unit + 2 * gates * has_operand(node, 3) + extra
+        return Effort(steps * weights, steps * directions * (rows // gates) * each)
+
+    return count
+
+
+_RNN = 1 + 1
+"""Input part + recurrent part; tanh."""
+_GRU = 3 + 2 * _SIGMOID + 1 + 1 + 4
+"""Three sums of both parts; z, r; tanh; r · state; (1 - z) · candidate + z · state."""
+_LSTM = 4 + 3 * _SIGMOID + 2 + 3 + 1
+"""Four sums of both parts; i, o, f; two tanh; f · cell + i · candidate; o · tanh(cell)."""
+
+RECURRENT: Mapping[str, CountWork] = {
+    "onnx.RNN": recurrent(_RNN, gates=1),
+    "onnx.GRU": recurrent(_GRU, gates=3),
+    "onnx.LSTM": recurrent(_LSTM, gates=4, peepholes=7),
+}
