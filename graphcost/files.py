@@ -11,7 +11,7 @@ from .errors import UsageError
 def write_atomic(path: Path, text: str) -> None:
     """Write beside and rename, so that nobody ever reads half a file. UsageError where the place cannot be written."""
     try:
-        _write(path, text.encode("utf-8"))
+        _write(path, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise UsageError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 

@@ -120,6 +120,16 @@ def parse_gate(text: str) -> Gate:
     return Gate(text, metric, match["op"], limit, "amount" if signed else None)
 
 
+def parse_share(text: str) -> float:
+    """A share of one from `95%`, `0.95` or `95`."""
+    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(%?)\s*", text)
+    number = float(match[1]) if match else -1.0
+    part = number / 100 if match and (match[2] or number > 1) else number
+    if not 0 <= part <= 1:
+        raise UsageError(f"{text!r} is not a share: write 95% or 0.95")
+    return part
+
+
 def check(gates: Iterable[Gate], report: Report, before: Report | None = None) -> list[Verdict]:
     """What each gate says of a report, and of how it differs from `before` where a gate asks for that."""
     return [_check(gate, report, before) for gate in gates]

@@ -319,6 +319,10 @@ class Graph:
     def __reversed__(self) -> Iterator[Node]:
         return _walk(self, self._last, "_before")
 
+    def before(self, node: Node) -> Iterator[Node]:
+        """The nodes that run before `node`, the latest first."""
+        return _walk(self, node._before, "_before")
+
     def __len__(self) -> int:
         return self._count
 

@@ -63,8 +63,13 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over the kernels, and the memory of the whole. `latency_ms` is the GPU compute time of one inference of the
-    whole batch: no copies from or to the host, clocks at the mode's maximum, no profiler."""
+    """Sums over the kernels, and the memory of the whole.
+
+    `latency_ms` is the GPU compute time of one inference of the whole batch: no copies from or to the host, clocks at
+    the mode's maximum, no profiler. It is None as soon as one kernel's is; `latency_known_ms` then still sums the
+    others. `total_memory_bytes` is weights + arena + workspace + context, of the last two what is known of them.
+    `kernels` counts launches: views have rows, but are not launched.
+    """
 
     macs: int
     flops: int
@@ -74,6 +79,7 @@ class Totals:
     latency_ms: float | None
     latency_low_ms: float | None
     latency_high_ms: float | None
+    latency_known_ms: float | None
     inferences_per_s: float | None
     peak_activation_bytes: int | None
     arena_bytes: int | None

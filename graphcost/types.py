@@ -43,7 +43,7 @@ class Unknown:
     max: int | None = None
 
     def __str__(self) -> str:
-        name = self.name if self.name.isidentifier() else json.dumps(self.name)
+        name = self.name if self.name.isascii() and self.name.isidentifier() else json.dumps(self.name)
         return f"?{name}" if self.max is None else f"?{name}<={self.max}"
 
     def __add__(self, other: Dim) -> Dim:

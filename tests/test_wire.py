@@ -179,7 +179,7 @@ def test_values_that_do_not_fill_their_shape_are_refused(tensor: TensorProto) ->
 
 @pytest.mark.parametrize("dims", [[-1], [1] * 65])
 def test_a_stored_tensor_has_a_sane_shape(dims: list[int]) -> None:
-    with pytest.raises(ModelError, match="a tensor has"):
+    with pytest.raises(ModelError, match="tensor 'w' has (the dimension -1|more than 64)"):
         read(model_of(initializers=[TensorProto(name="w", data_type=FLOAT, dims=dims)]))
 
 

@@ -38,7 +38,11 @@ class Imported:
     opset: Mapping[str, int]
     ir_version: int
     producer: str
+    inputs: tuple[tuple[str, Type], ...]
+    outputs: tuple[tuple[str, Type], ...]
     parameters: ParameterCount
+    dissolved: Mapping[str, str]
+    """Nodes of the file that are no nodes of the graph (constants, calls of functions), with the reason."""
     warnings: tuple[str, ...]
 
 
@@ -50,8 +54,8 @@ def load(source: str | os.PathLike[str] | bytes | Any, operators: Operators, siz
     """
     record = read_model(source)
     chosen = choose(_declared(record), sizes or Sizes())
-    graph, undefined = build_graph(record, _input_types(record, chosen), chosen.symbols)
-    graph, facts = _typed(graph, chosen, operators, sizes or Sizes())
+    built = build_graph(record, _input_types(record, chosen), chosen.symbols)
+    graph, facts = _typed(built.graph, chosen, operators, sizes or Sizes())
     graph.verify()
     path = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
     return Imported(
@@ -62,13 +66,16 @@ def load(source: str | os.PathLike[str] | bytes | Any, operators: Operators, siz
         opset=record.opset_imports,
         ir_version=record.ir_version,
         producer=record.producer,
+        inputs=tuple((value.name, value.type) for value in graph.inputs),
+        outputs=tuple((info.name, value.type) for info, value in zip(record.graph.outputs, graph.outputs)),
         parameters=count_parameters(graph),
-        warnings=(*chosen.warnings, *(f"'{name}' is read, but nothing defines it" for name in undefined)),
+        dissolved=built.dissolved,
+        warnings=(*chosen.warnings, *(f"'{name}' is read, but nothing defines it" for name in built.undefined)),
     )
 
 
 def _typed(graph: Graph, chosen: Chosen, operators: Operators, sizes: Sizes) -> tuple[Graph, Facts]:
-    """Types for all values: those of the file's own sizes first where it must be re-sized, for its constants hold them."""
+    """Types for all values. Where other sizes are wanted, those of the file come first: its constants hold them."""
     facts = infer(graph, operators, sizes.dims)
     if not chosen.overridden:
         return graph, facts

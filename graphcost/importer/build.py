@@ -55,15 +55,22 @@ class Frame:
         return Frame({**self.opsets, **function.opset_imports}, name, name, attributes, self.depth + 1)
 
 
-def build_graph(
-    record: ModelRecord, inputs: Mapping[str, Type], symbols: Mapping[str, int]
-) -> tuple[Graph, tuple[str, ...]]:
-    """The graph of a model, and the names that its nodes read but that nothing defines.
+@dataclass(frozen=True)
+class Built:
+    """A graph; the names that its nodes read but nothing defines; and the nodes of the file that are no nodes of the
+    graph, each with the reason."""
 
-    `inputs` are the types of its inputs once sizes are chosen, `symbols` what the dims' symbols stand for.
-    """
+    graph: Graph
+    undefined: tuple[str, ...]
+    dissolved: Mapping[str, str]
+
+
+def build_graph(record: ModelRecord, inputs: Mapping[str, Type], symbols: Mapping[str, int]) -> Built:
+    """The graph of a model. `inputs` are the types of its inputs once sizes are chosen, `symbols` what the symbols in
+    dimensions stand for."""
     builder = _Builder(record, symbols)
-    return builder.top(inputs), tuple(dict.fromkeys(builder.undefined))
+    graph = builder.top(inputs)
+    return Built(graph, tuple(dict.fromkeys(builder.undefined)), builder.dissolved)
 
 
 class _Builder:
@@ -75,6 +82,7 @@ class _Builder:
             (f.domain, f.name, f.overload): f for f in record.functions
         }
         self.undefined: list[str] = []
+        self.dissolved: dict[str, str] = {}
         self.built = 0
 
     def top(self, inputs: Mapping[str, Type]) -> Graph:
@@ -163,6 +171,7 @@ class _Builder:
 
     def constant(self, record: NodeRecord, name: str, scope: Scope, frame: Frame) -> None:
         """A Constant node is a weight."""
+        self.dissolved[name] = "a constant is stored as a weight"
         attrs = self.attrs(record, frame)
         data = constant_node(attrs)
         large = attrs.get("value") or attrs.get("sparse_value")
@@ -177,6 +186,7 @@ class _Builder:
         """Build the nodes of a function in the place of its call, under names that begin with the call's."""
         if frame.depth >= MAX_CALLS:
             raise ModelError(f"function {function.name}: calls are nested deeper than {MAX_CALLS}")
+        self.dissolved[name] = f"the call of function {function.name} is replaced by the nodes of the function"
         inner = Scope(scope.graph, scope.names)
         for formal, actual in zip(function.inputs, record.inputs):
             if actual:

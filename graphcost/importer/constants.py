@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final, NamedTuple
 
-from graphcost.importer.message import Malformed, Message
+from graphcost.importer.message import MAX_TEXT_BYTES, Malformed, Message
 from graphcost.importer.minifloat import LAYOUTS, minifloat, power_of_two
 from graphcost.importer.records import TensorData
 
@@ -63,45 +63,47 @@ ELEMENTS: Final = {
 """By TensorProto.DataType of onnx.proto."""
 
 UNDEFINED: Final = Element("?", 0, "", "raw_data")
-STORAGE: Final = ("raw_data", *sorted({element.field for element in ELEMENTS.values()}))
-"""The fields of a TensorProto that hold values."""
+TYPED_FIELDS: Final = tuple(sorted({element.field for element in ELEMENTS.values()}))
+"""The fields of a TensorProto that may hold values in the place of raw_data."""
 
 MAX_ENTRY_BYTES: Final = 16
 """More than one element takes in any typed field: two doubles of a complex number, ten bytes of a varint."""
 
 
-def is_stored(tensor: Message) -> bool:
-    """Whether the file holds values for the tensor: a stripped one has none."""
-    return any(map(tensor.size, STORAGE))
+def is_stored(tensor: Message, element: Element, count: int) -> bool:
+    """Whether the file holds values for a tensor of `count` elements: a stripped one has none.
 
-
-def read_values(tensor: Message, element: Element, count: int) -> TensorData | None:
-    """The values of a tensor of `count` elements; None where there are too many or the file holds none.
-
-    Raises Malformed where the file holds more or fewer values than that.
+    Raises Malformed where its raw data are longer or shorter than that.
     """
     raw_size = tensor.size("raw_data")
     if raw_size and element.bits and raw_size != _bytes_of(count, element.bits):
         raise _mismatch(tensor, element, count)
-    if count > (MAX_INTEGERS if element.name.startswith(("i", "u", "bool")) else MAX_REALS):
-        return None
-    if count and not (raw_size or tensor.size(element.field)):
-        return None
-    if tensor.size(element.field) > MAX_ENTRY_BYTES * count and element.bits:
-        raise _mismatch(tensor, element, count)
-    return _texts(tensor, element, count) if element.name == "str" else _numbers(tensor, element, count)
+    return raw_size > 0 or any(map(tensor.size, TYPED_FIELDS))
 
 
-def _texts(tensor: Message, element: Element, count: int) -> TensorData:
+def read_values(tensor: Message, element: Element, count: int) -> TensorData | None:
+    """The values of a tensor that stores `count` elements; None where those are too many or of an unknown type.
+
+    Raises Malformed where the file holds more or fewer values than that.
+    """
+    limit = MAX_INTEGERS if element.name.startswith(("i", "u", "bool")) else MAX_REALS
+    if count > limit or element is UNDEFINED:
+        return None
+    return _numbers(tensor, element, count) if element.bits else _texts(tensor, element, count)
+
+
+def _texts(tensor: Message, element: Element, count: int) -> TensorData | None:
+    if tensor.size(element.field) > MAX_TEXT_BYTES:
+        return None
     texts = tensor.texts(element.field)
     if len(texts) != count:
         raise _mismatch(tensor, element, count)
     return texts
 
 
-def _numbers(tensor: Message, element: Element, count: int) -> TensorData | None:
-    if not element.bits:
-        return None
+def _numbers(tensor: Message, element: Element, count: int) -> TensorData:
+    if tensor.size(element.field) > MAX_ENTRY_BYTES * count:
+        raise _mismatch(tensor, element, count)
     raw, bits = tensor.blob("raw_data"), element.bits
     if not raw:
         raw, bits = _typed(tensor, element), 8 if bits == 6 else bits

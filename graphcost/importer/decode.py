@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from graphcost.importer.constants import ELEMENTS, UNDEFINED, is_stored, read_values
-from graphcost.importer.message import Malformed, Message
+from graphcost.importer.message import MAX_TEXT_BYTES, Malformed, Message
 from graphcost.importer.records import (
     AttributeRecord,
     AttributeValue,
@@ -51,8 +51,8 @@ MAX_DIMS_BYTES: Final = 10 * MAX_RANK
 """A varint takes ten bytes at most."""
 
 PLAIN_KINDS: Final = frozenset({"string", "strings", "ints", "floats"})
-MAX_PLAIN_BYTES: Final = 1 << 20
-"""A longer attribute of these kinds is data (an engine, a vocabulary, a forest of trees) and not a setting."""
+"""Kinds of attributes that are settings, except where they are longer than any text: an engine, a vocabulary, a
+forest of trees."""
 
 
 def decode_model(message: Message) -> ModelRecord:
@@ -129,7 +129,7 @@ def _attributes(message: Message, field: str) -> dict[str, AttributeRecord]:
 def _attribute(message: Message) -> AttributeRecord:
     kind = ATTRIBUTE_KINDS.get(message.integer("type")) or _implied_kind(message)
     reference = message.text("ref_attr_name")
-    too_long = kind.name in PLAIN_KINDS and message.size(kind.field) > MAX_PLAIN_BYTES
+    too_long = kind.name in PLAIN_KINDS and message.size(kind.field) > MAX_TEXT_BYTES
     value = None if reference or too_long else kind.read(message, kind.field)
     return AttributeRecord(message.text("name"), kind.name, value, reference)
 
@@ -147,20 +147,24 @@ def _tensors(message: Message, field: str) -> list[TensorRecord]:
 
 
 def _tensor(message: Message) -> TensorRecord:
-    name, dims = message.text("name"), _extents(message)
-    element = ELEMENTS.get(message.integer("data_type"), UNDEFINED)
+    name = message.text("name")
+    dims = _extents(message, name)
+    element, count = ELEMENTS.get(message.integer("data_type"), UNDEFINED), math.prod(dims)
     external = message.integer("data_location") == EXTERNAL
-    data = None if external else read_values(message, element, math.prod(dims))
-    return TensorRecord(name, element.name, dims, data, not external and is_stored(message), external)
+    stored = not external and is_stored(message, element, count)
+    empty = None if count else ()
+    data = read_values(message, element, count) if stored else empty
+    return TensorRecord(name, element.name, dims, data, stored, external)
 
 
-def _extents(message: Message) -> tuple[int, ...]:
+def _extents(message: Message, name: str) -> tuple[int, ...]:
     """The dims of a tensor that is stored, hence known and not negative."""
-    if message.size("dims") > MAX_DIMS_BYTES:
-        raise Malformed(f"a tensor has more than {MAX_RANK} dimensions")
-    dims = message.integers("dims")
-    if len(dims) > MAX_RANK or any(dim < 0 for dim in dims):
-        raise Malformed(f"a tensor has the shape {list(dims[:8])}")
+    too_long = message.size("dims") > MAX_DIMS_BYTES
+    dims = () if too_long else message.integers("dims")
+    if too_long or len(dims) > MAX_RANK:
+        raise Malformed(f"tensor {name!r} has more than {MAX_RANK} dimensions")
+    if any(dim < 0 for dim in dims):
+        raise Malformed(f"tensor {name!r} has the dimension {min(dims)}, where a stored tensor has none below 0")
     return dims
 
 
@@ -170,7 +174,7 @@ def _sparse_tensors(message: Message, field: str) -> list[SparseTensorRecord]:
 
 def _sparse_tensor(message: Message) -> SparseTensorRecord:
     values, indices = _tensor(message.child("values", TENSOR)), _tensor(message.child("indices", TENSOR))
-    return SparseTensorRecord(values, indices, _extents(message))
+    return SparseTensorRecord(values, indices, _extents(message, values.name))
 
 
 def _value_infos(message: Message, field: str) -> list[ValueInfoRecord]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 MAX_DEPTH: Final = 100
 """Messages inside messages: protobuf's own parsers stop at the same depth."""
+
+MAX_TEXT_BYTES: Final = 1 << 20
+"""A longer text is no name but data, such as an engine inside a node, or a length that went wrong."""
 
 M = TypeVar("M", bound="Message")
 
@@ -54,5 +58,5 @@ class Message(Protocol):
     def child(self: M, field: str, schema: Schema) -> M:
         """The message inside a field; an empty one where the field is absent."""
 
-    def children(self: M, field: str, schema: Schema) -> list[M]:
-        """The messages of a repeated field."""
+    def children(self: M, field: str, schema: Schema) -> Iterator[M]:
+        """The messages of a repeated field, one at a time: a graph of many nodes is never held twice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from graphcost.importer.message import MAX_DEPTH, Malformed, Schema
@@ -48,9 +49,9 @@ class ProtoMessage:
     def child(self, field: str, schema: Schema) -> ProtoMessage:
         return ProtoMessage(self._value(field), self._depth + 1)
 
-    def children(self, field: str, schema: Schema) -> list[ProtoMessage]:
-        depth = self._depth + 1
-        return [ProtoMessage(proto, depth) for proto in self._value(field)]
+    def children(self, field: str, schema: Schema) -> Iterator[ProtoMessage]:
+        for proto in self._value(field):
+            yield ProtoMessage(proto, self._depth + 1)
 
     def _value(self, field: str) -> Any:
         return getattr(self._proto, field)

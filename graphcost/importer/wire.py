@@ -8,11 +8,11 @@ even leave the disk. https://protobuf.dev/programming-guides/encoding/
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from mmap import mmap
 from typing import Final, NoReturn, TypeAlias
 
-from graphcost.importer.message import MAX_DEPTH, Malformed, Schema
+from graphcost.importer.message import MAX_DEPTH, MAX_TEXT_BYTES, Malformed, Schema
 
 Buffer: TypeAlias = "bytes | mmap"
 Span: TypeAlias = tuple[int, int]
@@ -22,9 +22,6 @@ VARINT: Final = 0
 LENGTH: Final = 2
 FIXED_BYTES: Final = {1: 8, 5: 4}
 
-MAX_TEXT_BYTES: Final = 1 << 20
-"""A name longer than this is not a name but a length that went wrong, and is not worth the memory."""
-
 
 class WireMessage:
     """The fields of one encoded message, found but not decoded. Implements `Message`.
@@ -33,7 +30,7 @@ class WireMessage:
     over. Raises `Malformed` where the bytes do not add up.
     """
 
-    __slots__ = ("_buffer", "_depth", "_numbers", "_schema", "_spans")
+    __slots__ = ("_buffer", "_depth", "_fixed", "_numbers", "_schema", "_spans")
 
     def __init__(self, buffer: Buffer, schema: Schema, pieces: Iterable[Span], depth: int = 0) -> None:
         if depth > MAX_DEPTH:
@@ -42,12 +39,13 @@ class WireMessage:
         self._schema = schema
         self._depth = depth
         self._numbers: dict[str, list[int]] = {}
+        self._fixed: dict[str, list[Span]] = {}
         self._spans: dict[str, list[Span]] = {}
         for start, end in pieces:
             self._scan(start, end)
 
     def _scan(self, position: int, end: int) -> None:
-        buffer, fields, numbers, spans = self._buffer, self._schema.fields, self._numbers, self._spans
+        buffer, fields, numbers = self._buffer, self._schema.fields, self._numbers
         while position < end:
             tag, position = varint(buffer, position, end)
             name = fields.get(tag >> 3)
@@ -56,6 +54,7 @@ class WireMessage:
                 self._refuse(tag, -1, end - position)
             if kind == LENGTH:
                 size, position = varint(buffer, position, end)
+                spans = self._spans
             elif kind == VARINT:
                 number, position = varint(buffer, position, end)
                 if name is not None:
@@ -63,6 +62,7 @@ class WireMessage:
                 continue
             else:
                 size = FIXED_BYTES.get(kind, -1)
+                spans = self._fixed
             if not 0 <= size <= end - position:
                 self._refuse(tag, size, end - position)
             if name is not None:
@@ -78,13 +78,18 @@ class WireMessage:
         raise Malformed(f"field {field} says {size:,} bytes, but only {left:,} are left{hint}")
 
     def has(self, field: str) -> bool:
-        return field in self._spans or field in self._numbers
+        return field in self._spans or field in self._numbers or field in self._fixed
 
     def size(self, field: str) -> int:
         size = len(self._numbers.get(field, ()))
-        for start, end in self._spans.get(field, ()):
+        for start, end in self._pieces(field):
             size += end - start
         return size
+
+    def _pieces(self, field: str) -> list[Span]:
+        """Where the bytes of a field lie, be they packed together or one number at a time."""
+        spans = self._spans.get(field, [])
+        return spans + self._fixed[field] if field in self._fixed else spans
 
     def blob(self, field: str) -> bytes:
         start, end = self._spans.get(field, [(0, 0)])[-1]
@@ -116,7 +121,7 @@ class WireMessage:
 
     def reals(self, field: str, code: str) -> tuple[float, ...]:
         size = struct.calcsize(code)
-        packed = b"".join(self._buffer[start:end] for start, end in self._spans.get(field, ()))
+        packed = b"".join([self._buffer[start:end] for start, end in self._pieces(field)])
         if len(packed) % size:
             raise Malformed(f"field {field!r} holds {len(packed):,} bytes, which is no number of {size}-byte numbers")
         return struct.unpack(f"<{len(packed) // size}{code}", packed)
@@ -124,9 +129,9 @@ class WireMessage:
     def child(self, field: str, schema: Schema) -> WireMessage:
         return WireMessage(self._buffer, schema, self._spans.get(field, ()), self._depth + 1)
 
-    def children(self, field: str, schema: Schema) -> list[WireMessage]:
-        buffer, depth = self._buffer, self._depth + 1
-        return [WireMessage(buffer, schema, (span,), depth) for span in self._spans.get(field, ())]
+    def children(self, field: str, schema: Schema) -> Iterator[WireMessage]:
+        for span in self._spans.get(field, ()):
+            yield WireMessage(self._buffer, schema, (span,), self._depth + 1)
 
 
 def varint(buffer: Buffer, position: int, end: int) -> tuple[int, int]:

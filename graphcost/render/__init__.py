@@ -1,17 +1,37 @@
-"""Reports as text. Nothing is computed here but sums of rows; a format that is not asked for is not imported."""
+"""Reports and comparisons as text. Nothing is computed here but sums of rows; what is not asked for is not imported."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
+
+from graphcost.errors import UnknownName
 
 if TYPE_CHECKING:
+    from graphcost.diff import Diff
     from graphcost.report import Report
 
     from .columns import Screen
-    from .rows import Order
 
 Format: TypeAlias = Literal["table", "json", "csv", "markdown"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+
+DiffFormat: TypeAlias = Literal["table", "json", "markdown"]
+DIFF_FORMATS: tuple[DiffFormat, ...] = get_args(DiffFormat)
+
+Order: TypeAlias = Literal["latency", "flops", "macs", "bytes", "memory", "name", "order"]
+"""What rows are sorted by; `order` is that of execution, `memory` what lives while a kernel runs."""
+ORDERS: tuple[Order, ...] = get_args(Order)
+
+Name = TypeVar("Name", bound=str)
+
+
+def one_of(kind: str, text: str, accepted: Sequence[Name]) -> Name:
+    """The accepted name that `text` is. UnknownName lists them."""
+    for name in accepted:
+        if name == text.lower():
+            return name
+    raise UnknownName(kind, text, accepted)
 
 
 def render(
@@ -20,13 +40,14 @@ def render(
     *,
     sort: Order | None = None,
     top: int | None = None,
-    verbose: bool = False,
+    detail: int = 0,
     screen: Screen | None = None,
 ) -> str:
     """The report as text, with a newline at its end.
 
-    `sort` and `top` choose rows of a table (`top=0`: all); JSON is always complete. A `screen` says how wide the
-    terminal is and whether it shows colours; without one the text is for a file.
+    `sort` and `top` choose rows (`top=0`: all); JSON is always complete. A table shows its summary alone with
+    `detail=-1`, and every row and note with `detail=1`. A `screen` says how wide the terminal is and whether it shows
+    colours; without one the text is for a file.
     """
     if format == "json":
         from .as_json import render_json
@@ -43,4 +64,22 @@ def render(
     from .columns import PLAIN
     from .table import render_table
 
-    return render_table(report, sort, top, verbose, screen or PLAIN)
+    return render_table(report, sort, top, detail, screen or PLAIN)
+
+
+def render_diff(
+    diff: Diff, format: DiffFormat = "table", top: int | None = None, detail: int = 0, screen: Screen | None = None
+) -> str:
+    """The comparison as text; `top`, `detail` and `screen` as in `render`."""
+    if format == "json":
+        from .diff_json import render_diff_json
+
+        return render_diff_json(diff)
+    if format == "markdown":
+        from .diff_markdown import render_diff_markdown
+
+        return render_diff_markdown(diff, top)
+    from .columns import PLAIN
+    from .diff_table import render_diff_table
+
+    return render_diff_table(diff, top, detail, screen or PLAIN)

@@ -14,16 +14,18 @@ Paint: TypeAlias = "Callable[[str, str], str]"
 
 @dataclass(frozen=True)
 class Column:
-    """A title over cells. Columns of a higher `rank` are dropped first where a terminal is too narrow; 0 stays."""
+    """A title over cells, at least so many characters wide. Columns of a higher `rank` are dropped first where a
+    terminal is too narrow; 0 stays."""
 
     title: str
     cells: Sequence[str]
     align: Literal["<", ">"] = ">"
     rank: int = 0
+    least: int = 0
 
     @property
     def width(self) -> int:
-        return max(len(self.title), max(map(len, self.cells), default=0))
+        return max(self.least, len(self.title), max(map(len, self.cells), default=0))
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,15 @@ def lay_out(columns: Sequence[Column], screen: Screen = PLAIN, last_bold: bool =
     if last_bold:
         lines[-1] = screen.paint(lines[-1], "bold")
     return lines
+
+
+def fold(text: str, screen: Screen, indent: int = 0) -> list[str]:
+    """A line of prose, broken between words where the terminal is too narrow; what follows is indented."""
+    if screen.width is None or len(text) <= screen.width:
+        return [text]
+    import textwrap
+
+    return textwrap.wrap(text, max(screen.width, 40), subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def elide(text: str, width: int) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from graphcost.report import Kernel, Report, Tensor
 
-from .rows import Order, select
+from .rows import select
 from .summary import tensor_type
+
+if TYPE_CHECKING:
+    from . import Order
 
 _JOIN = "; "
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from graphcost.report import Report
 
-from .rows import Order, Row, moved_bytes, select
+from .rows import Row, moved_bytes, select
 from .summary import LATENCY_MEANS, fits, headline, interval, model_line, notes
 from .units import UNKNOWN, count, milliseconds, plural, rate, share, size
+
+if TYPE_CHECKING:
+    from . import Order
+
+MOST = 250
+"""Rows in a folded table: a comment on GitHub holds 65,536 characters."""
 
 _BIGGEST = 10
 
@@ -21,7 +28,7 @@ def render_markdown(report: Report, sort: Order | None = None, top: int | None =
         f"{escape(headline(report).removesuffix(f' · {LATENCY_MEANS}'))}  \n{escape(model_line(report))}",
         kernel_table(selection.shown),
         _totals(report),
-        folded(f"{plural(len(selection.others), 'other kernel')}", kernel_table(selection.others)),
+        folded(f"{plural(len(selection.others), 'other kernel')}", kernel_table(selection.others[:MOST])),
         folded("Warnings and unknown nodes", bullets(notes(report, verbose=True))),
         f"<sub>{LATENCY_MEANS}</sub>" if report.target.device else "",
     ]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING
 
 from graphcost.report import Kernel, Report
 
-Order: TypeAlias = Literal["latency", "flops", "macs", "bytes", "memory", "name", "order"]
-ORDERS: tuple[Order, ...] = get_args(Order)
+if TYPE_CHECKING:
+    from . import Order
 
 _ALL_SHOWN_UP_TO = 40  # what a tall terminal holds
 _BIGGEST = 25

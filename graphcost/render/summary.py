@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from graphcost.report import Memory, Report, Tensor, Totals
 
-from .columns import PLAIN, Screen
-from .units import UNKNOWN, count, milliseconds, plural, rate, share, significant, size
+from .columns import PLAIN, Screen, fold
+from .units import count, milliseconds, plural, rate, share, significant, size
 
 LATENCY_MEANS = "latency = GPU compute time of one inference, without copies, clocks at maximum"
 _NO_DEVICE = "work and memory only (--device adds latency)"
@@ -43,7 +43,7 @@ def summary(report: Report, screen: Screen = PLAIN) -> list[str]:
         ("coverage", _coverage(report.totals)),
         *_eliminated_count(report),
     ]
-    return [f"{screen.paint(f'{label:<{_LABEL}}', 'dim')}{text}" for label, text in lines]
+    return [line for label, text in lines for line in _labelled(label, text, screen)]
 
 
 def notes(report: Report, verbose: bool = False, screen: Screen = PLAIN) -> list[str]:
@@ -52,7 +52,8 @@ def notes(report: Report, verbose: bool = False, screen: Screen = PLAIN) -> list
     warnings = [f"warning: {warning}" for warning in report.warnings]
     gone = [f"eliminated: {e.node}: {e.reason}" for e in report.eliminated] if verbose else []
     shown = _few(unknown, "more unknown nodes", verbose) + _few(warnings, "more warnings", verbose)
-    return [screen.paint(line, "yellow") for line in shown] + [screen.paint(line, "dim") for line in gone]
+    told = [screen.paint(line, "yellow") for text in shown for line in fold(text, screen, 2)]
+    return told + [screen.paint(line, "dim") for text in gone for line in fold(text, screen, 2)]
 
 
 def interval(totals: Totals) -> str:
@@ -67,6 +68,11 @@ def fits(memory: Memory) -> str:
     """`fits`, `does not fit: …` or `unknown whether it fits: …`."""
     verdict = {True: "fits", False: "does not fit", None: "unknown whether it fits"}[memory.fits]
     return f"{verdict}: {memory.fits_reason}" if memory.fits_reason else verdict
+
+
+def _labelled(label: str, text: str, screen: Screen) -> list[str]:
+    first, *rest = fold(f"{label:<{_LABEL}}{text}", screen, _LABEL)
+    return [screen.paint(first[:_LABEL], "dim") + first[_LABEL:], *rest]
 
 
 def _at(device: str, mode: str | None) -> str:
@@ -104,8 +110,7 @@ def _why_unknown(report: Report) -> str:
 def _work(report: Report) -> str:
     totals = report.totals
     moved = f"{size(totals.bytes_read)} read, {size(totals.bytes_written)} written"
-    parts = [f"{count(totals.macs)} MACs", f"{count(totals.flops)} flops", moved]
-    return " · ".join(parts)
+    return f"{count(totals.macs)} MACs ({totals.macs:,}) · {count(totals.flops)} flops · {moved}"
 
 
 def _memory(report: Report) -> Iterable[tuple[str, str]]:
@@ -117,26 +122,24 @@ def _memory(report: Report) -> Iterable[tuple[str, str]]:
         "workspace": totals.workspace_bytes,
         "context": totals.context_bytes,
     }
-    listed = " + ".join(f"{name} {size(part)}" for name, part in parts.items() if part != 0)
+    listed = " + ".join(f"{name} {size(part)}" for name, part in parts.items() if part)
+    unknown = " and ".join(name for name, part in parts.items() if part is None)
     total = "" if totals.total_memory_bytes is None else f" = {size(totals.total_memory_bytes)}"
-    yield "memory", listed + total
+    yield "memory", listed + total + (f"; unknown: {unknown}" if unknown else "")
     if report.target.device is not None:
-        usable = "" if memory.usable_ram_bytes is None else f"{size(memory.usable_ram_bytes)} usable RAM, "
+        usable = "" if memory.usable_ram_bytes is None else f"{size(memory.usable_ram_bytes)} of RAM can be used: "
         yield "", usable + fits(memory)
 
 
 def _peak(totals: Totals, memory: Memory) -> str:
     where = f" at {memory.peak_at}" if memory.peak_at else ""
     text = f"{size(totals.peak_activation_bytes)} at the peak{where}"
-    if totals.arena_bytes is None:
-        return text
     bound = memory.arena_lower_bound_bytes
-    ratio = f", {totals.arena_bytes / bound:.2f} × the lower bound" if bound else ""
-    return f"{text}; arena {size(totals.arena_bytes)}{ratio}"
+    return f"{text}; arena {totals.arena_bytes / bound:.2f} × the lower bound" if totals.arena_bytes and bound else text
 
 
 def _coverage(totals: Totals) -> str:
-    return f"{share(totals.coverage.nodes)} of nodes, {share(totals.coverage.bytes)} of bytes have a known formula"
+    return f"{share(totals.coverage.nodes)} of nodes and {share(totals.coverage.bytes)} of bytes have a known formula"
 
 
 def _eliminated_count(report: Report) -> list[tuple[str, str]]:
@@ -149,6 +152,3 @@ def _few(lines: list[str], rest: str, all_of_them: bool) -> list[str]:
     if all_of_them or len(lines) <= _FEW:
         return lines
     return [*lines[:_FEW], f"… {len(lines) - _FEW:,} {rest} (-v lists them)"]
-
-
-__all__ = ["LATENCY_MEANS", "UNKNOWN", "fits", "headline", "interval", "model_line", "notes", "summary", "tensor_type"]

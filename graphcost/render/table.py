@@ -3,105 +3,124 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from graphcost.report import Kernel, Report, Totals
+from graphcost.report import Kernel, Report
 
-from .columns import PLAIN, Column, Screen, lay_out
-from .rows import Amount, Order, Row, Selection, add_up, moved_bytes, select
+from .columns import PLAIN, Column, Screen, fold, lay_out
+from .rows import Amount, Row, Selection, add_up, moved_bytes, select
 from .summary import headline, model_line, notes, summary
 from .units import UNKNOWN, count_cell, plural, share, size_cell
 
+if TYPE_CHECKING:
+    from . import Order
+
 
 def render_table(
-    report: Report, sort: Order | None = None, top: int | None = None, verbose: bool = False, screen: Screen = PLAIN
+    report: Report, sort: Order | None = None, top: int | None = None, detail: int = 0, screen: Screen = PLAIN
 ) -> str:
-    """The whole table, with a newline at its end. `verbose` shows every kernel and lists the eliminated nodes."""
-    selection = select(report, sort, 0 if verbose and top is None else top)
+    """The whole table, with a newline at its end. `detail` 1 shows every kernel and lists the eliminated nodes, -1
+    shows the summary alone."""
+    all_or_some = 0 if detail > 0 and top is None else top
+    head = [screen.paint(line, "bold") for line in fold(headline(report), screen, 2)]
     blocks = [
-        [screen.paint(headline(report), "bold"), model_line(report)],
-        _kernel_lines(report, selection, screen),
-        _grouped(report, "kind", lambda kernel: kernel.kind, screen),
-        _grouped(report, "bound", lambda kernel: kernel.bound, screen) if _timed(report) else [],
+        head + fold(model_line(report), screen, 2),
+        *(_tables(report, select(report, sort, all_or_some), screen) if detail >= 0 else []),
         summary(report, screen),
-        notes(report, verbose, screen),
+        notes(report, detail > 0, screen),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
+_RANKS = {"MACs": 1}  # what a narrow terminal can do without
+
+
 @dataclass(frozen=True)
 class _Line:
-    """A row of figures: one kernel, several taken together, or all of them."""
+    """A row of figures: one kernel, several taken together, or all of them. `number` is the place of the one, the
+    number of the several."""
 
     name: str
+    number: str
     latency: Amount
     share: Amount
     macs: Amount
     bytes: Amount
     live_bytes: int | None = None
-    number: str = ""
-    kernels: int = 1
     kind: str = ""
     precision: str = ""
     bound: str = ""
     trust: str = ""
 
 
-def _kernel_lines(report: Report, selection: Selection, screen: Screen) -> list[str]:
-    lines = [_of_kernel(row) for row in selection.shown]
-    if selection.others:
-        rest = [row.kernel for row in selection.others]
-        lines.append(_of_several(f"[{plural(len(rest), 'other')}; --top 0 shows all]", rest))
-    lines.append(_of_all(report))
-    return lay_out(_kernel_columns(report, lines, selection.order), screen, last_bold=True)
+def _tables(report: Report, selection: Selection, screen: Screen) -> list[list[str]]:
+    """Kernels, kinds and bounds, one below the other with their figures in line."""
+    kernels = _kernel_lines(report, selection)
+    kinds = _grouped(report, lambda kernel: kernel.kind)
+    bounds = _grouped(report, lambda kernel: kernel.bound) if _timed(report) else []
+    figures = _figures(report, [*kernels, *kinds, *bounds])
+    tables = [lay_out([*figures(kernels), *_words(report, kernels, selection.order)], screen, last_bold=True)]
+    for lines, title in ((kinds, "by kind"), (bounds, "by bound")):
+        names = Column(title, [line.name for line in lines], "<")
+        tables += [lay_out([*figures(lines), names], screen)] if lines else []
+    return tables
 
 
-def _kernel_columns(report: Report, lines: Sequence[_Line], order: Order) -> list[Column]:
-    live = [Column("live", [size_cell(line.live_bytes) if line.number else "" for line in lines])]
+def _figures(report: Report, every: Sequence[_Line]) -> Callable[[Sequence[_Line]], list[Column]]:
+    """Columns of figures for some lines, as wide as `every` line needs."""
+    shows = _shows(report)
+    widths = {title: max((len(show(line)) for line in every), default=0) for title, show in shows.items()}
+    return lambda lines: [
+        Column(title, [show(line) for line in lines], rank=_RANKS.get(title, 0), least=widths[title])
+        for title, show in shows.items()
+    ]
+
+
+def _shows(report: Report) -> dict[str, Callable[[_Line], str]]:
+    """The columns of figures: title, and what stands in it. Times and shares only where there are any."""
+    milliseconds = _milliseconds(report)
+    times: dict[str, Callable[[_Line], str]] = {"latency ms": lambda line: _cell(line.latency, milliseconds)}
+    shares: dict[str, Callable[[_Line], str]] = {"share": lambda line: _cell(line.share, share)}
+    return {
+        "#": lambda line: line.number,
+        **(times if _timed(report) else {}),
+        **(shares if report.totals.latency_ms else {}),
+        "MACs": lambda line: _cell(line.macs, count_cell),
+        "bytes": lambda line: _cell(line.bytes, size_cell),
+    }
+
+
+def _words(report: Report, lines: Sequence[_Line], order: Order) -> list[Column]:
+    """What is said of a kernel beside its figures, its name last: however long, it moves nothing."""
+    live = [Column("live", [size_cell(line.live_bytes) if line.precision else "" for line in lines])]
+    verdicts = [
+        Column("bound", [line.bound for line in lines], "<"),
+        Column("trust", [line.trust for line in lines], "<", rank=2),
+    ]
     return [
-        Column("#", [line.number for line in lines], rank=1),
-        *(_time_columns(report, lines) if _timed(report) else []),
-        Column("MACs", [_cell(line.macs, count_cell) for line in lines]),
-        Column("bytes", [_cell(line.bytes, size_cell) for line in lines]),
         *(live if order == "memory" else []),
-        *(_verdict_columns(lines) if _timed(report) else []),
+        *(verdicts if _timed(report) else []),
         Column("type", [line.precision for line in lines], "<"),
         Column("kind", [line.kind for line in lines], "<", rank=3),
         Column("kernel", [line.name for line in lines], "<"),
     ]
 
 
-def _time_columns(report: Report, lines: Sequence[_Line]) -> list[Column]:
-    show = _milliseconds(report)
-    return [
-        Column("latency ms", [_cell(line.latency, show) for line in lines]),
-        Column("share", [_cell(line.share, share) for line in lines]),
-    ]
+def _kernel_lines(report: Report, selection: Selection) -> list[_Line]:
+    lines = [_of_kernel(row) for row in selection.shown]
+    if selection.others:
+        rest = [row.kernel for row in selection.others]
+        lines.append(replace(_of_several(f"[{plural(len(rest), 'other')}]", rest), number=""))
+    return [*lines, _of_all(report)]
 
 
-def _verdict_columns(lines: Sequence[_Line]) -> list[Column]:
-    return [
-        Column("bound", [line.bound for line in lines], "<"),
-        Column("trust", [line.trust for line in lines], "<", rank=2),
-    ]
-
-
-def _grouped(report: Report, title: str, key: Callable[[Kernel], str], screen: Screen) -> list[str]:
-    """Totals of the kernels that have something in common, in the order of what they take."""
+def _grouped(report: Report, key: Callable[[Kernel], str]) -> list[_Line]:
+    """Totals of the kernels that have something in common, the biggest first."""
     groups: dict[str, list[Kernel]] = {}
     for kernel in report.kernels:
         groups.setdefault(key(kernel), []).append(kernel)
-    lines = sorted((_of_several(name, kernels) for name, kernels in groups.items()), key=_weight, reverse=True)
-    return lay_out(
-        [
-            *(_time_columns(report, lines) if _timed(report) else []),
-            Column("MACs", [_cell(line.macs, count_cell) for line in lines]),
-            Column("bytes", [_cell(line.bytes, size_cell) for line in lines]),
-            Column("kernels", [f"{line.kernels:,}" for line in lines]),
-            Column(f"by {title}", [line.name for line in lines], "<"),
-        ],
-        screen,
-    )
+    return sorted((_of_several(name, kernels) for name, kernels in groups.items()), key=_weight, reverse=True)
 
 
 def _weight(line: _Line) -> tuple[float, float, float]:
@@ -112,12 +131,12 @@ def _of_kernel(row: Row) -> _Line:
     kernel = row.kernel
     return _Line(
         name=kernel.name,
+        number=str(row.number),
         latency=Amount(kernel.latency_ms),
         share=Amount(kernel.share),
         macs=Amount(kernel.macs),
         bytes=Amount(moved_bytes(kernel)),
         live_bytes=row.live_bytes,
-        number=str(row.number),
         kind=kernel.kind,
         precision=kernel.precision,
         bound=kernel.bound,
@@ -128,36 +147,27 @@ def _of_kernel(row: Row) -> _Line:
 def _of_several(name: str, kernels: Sequence[Kernel]) -> _Line:
     return _Line(
         name=name,
+        number=f"{len(kernels):,}",
         latency=add_up(kernel.latency_ms for kernel in kernels),
         share=add_up(kernel.share for kernel in kernels),
         macs=add_up(kernel.macs for kernel in kernels),
         bytes=add_up(moved_bytes(kernel) for kernel in kernels),
-        kernels=len(kernels),
     )
 
 
 def _of_all(report: Report) -> _Line:
-    totals = report.totals
+    totals, kernels = report.totals, report.kernels
+    known = Amount(totals.latency_known_ms, partial=True)
+    views = len(kernels) - totals.kernels
+    beside = f" and {plural(views, 'view')}" if views > 0 else ""
     return _Line(
-        name=f"TOTAL of {plural(totals.kernels, 'kernel')}",
-        latency=_total_latency(report),
-        share=Amount(None if totals.latency_ms is None else 1.0),
-        macs=Amount(totals.macs, _any_unknown(kernel.macs for kernel in report.kernels)),
-        bytes=Amount(_moved(totals), _any_unknown(moved_bytes(kernel) for kernel in report.kernels)),
-        kernels=totals.kernels,
+        name=f"TOTAL of {plural(totals.kernels, 'kernel')}{beside}",
+        number="",
+        latency=known if totals.latency_ms is None else Amount(totals.latency_ms),
+        share=Amount(1.0),
+        macs=Amount(totals.macs, _any_unknown(kernel.macs for kernel in kernels)),
+        bytes=Amount(totals.bytes_read + totals.bytes_written, _any_unknown(map(moved_bytes, kernels))),
     )
-
-
-def _total_latency(report: Report) -> Amount:
-    """Where the total is unknown, at least what is known of it."""
-    if report.totals.latency_ms is not None:
-        return Amount(report.totals.latency_ms)
-    known = add_up(kernel.latency_ms for kernel in report.kernels)
-    return Amount(known.value, partial=True)
-
-
-def _moved(totals: Totals) -> int:
-    return totals.bytes_read + totals.bytes_written
 
 
 def _any_unknown(values: Iterable[float | None]) -> bool:
@@ -166,12 +176,12 @@ def _any_unknown(values: Iterable[float | None]) -> bool:
 
 def _timed(report: Report) -> bool:
     """Whether times were asked for: without a device nobody can tell any."""
-    return report.target.device is not None or report.totals.latency_ms is not None
+    return report.target.device is not None
 
 
 def _milliseconds(report: Report) -> Callable[[float | None], str]:
-    """Milliseconds with four decimals, three where that many would only be noise."""
-    decimals = 4 if (_total_latency(report).value or 0) < 100 else 3
+    """Milliseconds with four decimals; three where the fourth would only be noise."""
+    decimals = 4 if (report.totals.latency_known_ms or 0) < 100 else 3
     return lambda ms: UNKNOWN if ms is None else f"{ms:.{decimals}f}"
 
 

@@ -15,22 +15,22 @@ _SIZES = ("B  ", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 def count(number: float | None) -> str:
     """4089284608 -> "4.09 G"."""
-    return UNKNOWN if number is None else _scaled(number, 1000, _COUNTS).rstrip()
+    return UNKNOWN if number is None else _scaled(number, 1000, _COUNTS, 2).rstrip()
 
 
 def size(bytes_: float | None) -> str:
     """102760448 -> "98.0 MiB"."""
-    return UNKNOWN if bytes_ is None else _scaled(bytes_, 1024, _SIZES).rstrip()
+    return UNKNOWN if bytes_ is None else _scaled(bytes_, 1024, _SIZES, 1).rstrip()
 
 
 def count_cell(number: float | None) -> str:
     """As `count`, for a right-aligned column."""
-    return UNKNOWN + "  " if number is None else _scaled(number, 1000, _COUNTS)
+    return UNKNOWN + "  " if number is None else _scaled(number, 1000, _COUNTS, 2)
 
 
 def size_cell(bytes_: float | None) -> str:
     """As `size`, for a right-aligned column."""
-    return UNKNOWN + "    " if bytes_ is None else _scaled(bytes_, 1024, _SIZES)
+    return UNKNOWN + "    " if bytes_ is None else _scaled(bytes_, 1024, _SIZES, 1)
 
 
 def share(part: float | None) -> str:
@@ -69,11 +69,9 @@ def signed(text: str, number: float) -> str:
     return text if text.lstrip().startswith("-") or number == 0 else f"+{text}"
 
 
-def _scaled(number: float, base: int, units: tuple[str, ...]) -> str:
-    """The number in the unit that leaves one to four digits before the point; plain units have no decimals."""
+def _scaled(number: float, base: int, units: tuple[str, ...], decimals: int) -> str:
+    """The number in the unit that leaves one to four digits before the point; the plain unit has no decimals."""
     step = 0
-    while abs(number) >= base and step < len(units) - 1:
+    while round(abs(number), decimals) >= base and step < len(units) - 1:
         number, step = number / base, step + 1
-    if round(abs(number), 1) >= base and step < len(units) - 1:
-        number, step = number / base, step + 1
-    return f"{number:.0f} {units[step]}" if step == 0 else f"{number:.1f} {units[step]}"
+    return f"{number:.{decimals if step else 0}f} {units[step]}"

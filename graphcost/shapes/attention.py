@@ -9,7 +9,7 @@ from graphcost.operators import InferTypes, Known
 from graphcost.types import Dim, Type
 
 from .errors import ShapeMismatch
-from .reading import Dims, dims, give, has, integer, like, ranked, tensor, typed
+from .reading import Dims, count, dims, give, has, integer, like, ranked, tensor, typed
 
 
 def attention(node: Node, known: Known) -> list[Type]:
@@ -38,7 +38,7 @@ def _heads(node: Node, slot: int, kind: str) -> Dims | None:
     if shape is None or len(shape) == 4:
         return shape
     heads = integer(node, f"{kind}_num_heads")
-    if len(shape) != 3 or not heads:
+    if len(shape) != 3 or heads < 1:
         raise ShapeMismatch(node, f"operand {slot} must have 4 dimensions, or 3 with attribute {kind}_num_heads")
     return (shape[0], heads, shape[1], shape[2] // heads)
 
@@ -59,10 +59,10 @@ def linear_attention(node: Node, known: Known) -> list[Type]:
     """Heads are packed into the last dimension; the state is [batch, key heads, key size, value size]. com.microsoft
     allows more key heads than query heads, and may keep a window of states."""
     query, value = ranked(node, 0, 3), ranked(node, 2, 3)
-    heads, shared = integer(node, "q_num_heads"), integer(node, "kv_num_heads")
+    heads, shared = count(node, "q_num_heads"), count(node, "kv_num_heads")
     kept = integer(node, "state_window")
     state = tensor(node, 3) if has(node, 3) else tensor(node, 0)
-    if query is None or value is None or not heads or not shared:
+    if query is None or value is None:
         return give(node, typed(node, 0, None), state.with_dims(None))
     size = value[2] // shared
     carried = (query[0], shared, query[2] // heads, size)

@@ -13,6 +13,7 @@ from .reading import (
     at,
     axis_of,
     broadcast,
+    count,
     data_dependent,
     dims,
     element_type,
@@ -79,7 +80,7 @@ def quantized_concat(node: Node, known: Known) -> list[Type]:
     axis = axis_of(node, integer(node, "axis"), len(shape))
     total: Dim = 0
     for part in parts:
-        if part is None:
+        if part is None or len(part) != len(shape):
             return give(node, typed(node, 1, None))
         total = total + part[axis]
     return give(node, typed(node, 1, at(shape, axis, total)))
@@ -96,7 +97,7 @@ def gather_block_quantized(node: Node, known: Known) -> list[Type]:
     if not data.dims or indices is None:
         return give(node, typed(node, 2, None))
     axis = axis_of(node, integer(node, "gather_axis"), len(data.dims))
-    packed = 8 // integer(node, "bits", 4) if data.dtype == "u8" else 1
+    packed = 8 // count(node, "bits", 4) if data.dtype == "u8" else 1
     logical: Dims = (*data.dims[:-1], data.dims[-1] * packed)
     return give(node, typed(node, 2, (*logical[:axis], *indices, *logical[axis + 1 :])))
 
@@ -113,7 +114,7 @@ def unfold(node: Node, known: Known) -> list[Type]:
     if data is None:
         return give(node, typed(node, 0, None))
     axis = axis_of(node, integer(node, "dim", -1), len(data))
-    slices = steps(data[axis] - size, integer(node, "step", 1))
+    slices = steps(data[axis], size, count(node, "step"))
     return give(node, typed(node, 0, (*at(data, axis, slices), size)))
 
 

@@ -9,7 +9,7 @@ from graphcost.ir import Node
 from graphcost.operators import InferTypes, Known
 from graphcost.types import Dim, TensorType, Type, Unknown
 
-from .reading import Dims, dims, give, has, integer, integers, known_integer, like, plain, ranked, tensor, typed
+from .reading import Dims, count, give, has, integer, integers, known_integer, like, plain, ranked, tensor, typed
 
 
 def merged_attention(weights: int = 1, past: int = 4, like: int = 0) -> InferTypes:
@@ -25,7 +25,7 @@ def merged_attention(weights: int = 1, past: int = 4, like: int = 0) -> InferTyp
             return give(node, TensorType(dtype, None), TensorType(dtype, None))
         batch, positions, _ = data
         query, value = columns
-        heads = integer(node, "num_heads", 1)
+        heads = count(node, "num_heads")
         present = (2, batch, heads, _grown(node, past, positions, axis=3), query // heads)
         return give(node, TensorType(dtype, (batch, positions, value)), TensorType(dtype, present))
 
@@ -34,14 +34,14 @@ def merged_attention(weights: int = 1, past: int = 4, like: int = 0) -> InferTyp
 
 def _columns(node: Node, weights: Dims | None) -> tuple[Dim, Dim] | None:
     """Widths of query and value: given, or a third of the weights each."""
-    if sizes := integers(node, "qkv_hidden_sizes"):
+    if len(sizes := integers(node, "qkv_hidden_sizes")) == 3:
         return sizes[0], sizes[2]
     return None if weights is None else (weights[1] // 3, weights[1] // 3)
 
 
 def _grown(node: Node, past: int, positions: Dim, axis: int) -> Dim:
     """Positions in the cache after this call; a cache that is shared with the past keeps its size."""
-    before = dims(node, past) if has(node, past) else None
+    before = ranked(node, past, axis + 2) if has(node, past) else None
     if before is None:
         return positions
     return before[axis] if integer(node, "past_present_share_buffer") else before[axis] + positions
@@ -55,7 +55,7 @@ def packed_attention(node: Node, known: Known) -> list[Type]:
 
 def packed_multi_head(node: Node, known: Known) -> list[Type]:
     """[tokens, value width]; or query, key and value packed as [tokens, heads, 3, head size]."""
-    query, value = dims(node, 0), dims(node, 2)
+    query, value = ranked(node, 0, 2, 4), ranked(node, 2, 2)
     if query is None or (has(node, 2) and value is None):
         return give(node, typed(node, 0, None))
     width = query[1] * query[3] if value is None else value[1]
@@ -98,7 +98,7 @@ def multi_head(past: int) -> InferTypes:
 
 def _heads(node: Node) -> Heads | None:
     """From query [batch, positions, width], or [batch, positions, heads, 3, size] with key and value in it."""
-    query, heads = dims(node, 0), integer(node, "num_heads", 1)
+    query, heads = ranked(node, 0, 3, 5), count(node, "num_heads")
     if query is None:
         return None
     if len(query) == 5:
@@ -111,7 +111,7 @@ def _heads(node: Node) -> Heads | None:
 
 def _with_keys(node: Node, query: Dims, heads: int) -> Heads | None:
     """Keys are [batch, keys, width], [batch, heads, keys, size], or [batch, keys, heads, 2, size] with the values."""
-    key, value, size = dims(node, 1), dims(node, 2), query[2] // heads
+    key, value, size = ranked(node, 1, 3, 4, 5), ranked(node, 2, 3, 4), query[2] // heads
     if key is None or (value is None and len(key) != 5):
         return None
     keys = key[2] if len(key) == 4 else key[1]
@@ -122,7 +122,7 @@ def _with_keys(node: Node, query: Dims, heads: int) -> Heads | None:
 
 def _total(node: Node, past: int, found: Heads) -> Dim:
     """Past and new keys; a past that comes with its own length (the next slot but one) is a buffer of full size."""
-    before = dims(node, past) if has(node, past) else None
+    before = ranked(node, past, 4) if has(node, past) else None
     if before is not None and has(node, past + 2):
         return before[2]
     return _grown(node, past, found.keys, axis=2)
@@ -133,11 +133,11 @@ def grouped_query(total: int) -> InferTypes:
     of queries and keys. Slots 3 and 4 hold the past; slot `total` how many keys there are with the new ones."""
 
     def infer(node: Node, known: Known) -> list[Type]:
-        query, heads = ranked(node, 0, 3), integer(node, "num_heads", 1)
+        query, heads = ranked(node, 0, 3), count(node, "num_heads")
         if query is None:
             return give(node, plain(node, 0), _cache(node, 3), _cache(node, 4), plain(node, 0))
         batch, positions, _ = query
-        shared, size = integer(node, "kv_num_heads", 1), _head_size(node, query[2], heads)
+        shared, size = count(node, "kv_num_heads"), _head_size(node, query[2], heads)
         keys = _cached(node, known_integer(node, known, total), positions)
         caches = (_grown_cache(node, slot, (batch, shared, keys, size)) for slot in (3, 4))
         product = typed(node, 0, (batch, heads, positions, keys))
@@ -148,7 +148,7 @@ def grouped_query(total: int) -> InferTypes:
 
 def _head_size(node: Node, width: Dim, heads: int) -> Dim:
     """Without keys in slot 1 the query holds them, and the values, as well."""
-    return width // (heads if has(node, 1) else heads + 2 * integer(node, "kv_num_heads", heads))
+    return width // (heads if has(node, 1) else heads + 2 * count(node, "kv_num_heads", heads))
 
 
 def _cache(node: Node, slot: int) -> TensorType:
@@ -173,7 +173,7 @@ def _cached(node: Node, total: int | None, positions: Dim) -> Dim:
 
 def decoder_attention(node: Node, known: Known) -> list[Type]:
     """Positions first: [positions, batch, width]; how far the caches grow, flags decide at run time."""
-    data, heads = ranked(node, 0, 3), integer(node, "num_heads", 1)
+    data, heads = ranked(node, 0, 3), count(node, "num_heads")
     if data is None:
         return give(node, *(typed(node, 0, None) for _ in range(3)))
     cache = typed(node, 0, (data[1], heads, Unknown(node.name), data[2] // heads))
@@ -182,14 +182,14 @@ def decoder_attention(node: Node, known: Known) -> list[Type]:
 
 def paged_attention(node: Node, known: Known) -> list[Type]:
     """[tokens, heads * size]; the caches are written in place. Keys and values may come packed in the query."""
-    query, heads = ranked(node, 0, 2), integer(node, "num_heads", 1)
+    query, heads = ranked(node, 0, 2), count(node, "num_heads")
     shape = None if query is None else (query[0], heads * _head_size(node, query[1], heads))
     return give(node, typed(node, 0, shape), plain(node, 3), plain(node, 4))
 
 
 def gated_position_bias(node: Node, known: Known) -> list[Type]:
     """[batch, heads, positions, positions]."""
-    query, heads = ranked(node, 0, 3), integer(node, "num_heads", 1)
+    query, heads = ranked(node, 0, 3), count(node, "num_heads")
     return give(node, typed(node, 0, None if query is None else (query[0], heads, query[1], query[1])))
 
 

@@ -10,7 +10,7 @@ from graphcost.operators import InferTypes, Known
 from graphcost.types import Dim, Type, Unknown
 
 from .errors import ShapeMismatch
-from .reading import Dims, agree, dims, give, integer, integers, known_dims, plain, tensor, typed
+from .reading import Dims, agree, count, dims, give, integer, integers, known_dims, plain, tensor, typed
 from .window import slide, spread, window
 
 
@@ -38,7 +38,7 @@ def _convolved(node: Node, data: Dims | None, weights: Dims | None, last: bool) 
 
 
 def _channels_first(node: Node, data: Dims, weights: Dims) -> Dims:
-    agree(node, data[1], weights[1] * integer(node, "group", 1), "channels of the input and of the weights")
+    agree(node, data[1], weights[1] * count(node, "group"), "channels of the input and of the weights")
     return (data[0], weights[0], *slide(node, data[2:], _kernel(node, weights)))
 
 
@@ -55,7 +55,7 @@ def _moved(shape: Dims) -> Dims:
 def _filters(node: Node, weights: Dims, channels: Dim) -> Dims:
     """Weights of channels-last data as [M, C/group, kernel...]: some kernels keep them so, others store channels last
     as well; the order that fits the channels is taken."""
-    return weights if weights[1] * integer(node, "group", 1) == channels else _moved(weights)
+    return weights if weights[1] * count(node, "group") == channels else _moved(weights)
 
 
 def _kernel(node: Node, weights: Dims) -> Dims:
@@ -85,8 +85,8 @@ def _transposed(node: Node, data: Dims | None, weights: Dims | None, pads: tuple
     if not spatial:
         win = window(node, _kernel(node, weights))
         win = win if pads is None else replace(win, pads=pads)
-        spatial = spread(win, data[2:], integers(node, "output_padding"))
-    return (data[0], weights[1] * integer(node, "group", 1), *spatial)
+        spatial = spread(node, win, data[2:])
+    return (data[0], weights[1] * count(node, "group"), *spatial)
 
 
 def causal_conv_with_state(node: Node, known: Known) -> list[Type]:

@@ -8,7 +8,7 @@ from graphcost.ir import Node
 from graphcost.operators import InferTypes, Known
 from graphcost.types import Dim, Type, Unknown
 
-from .reading import Dims, dims, give, integer, integers, known_dims, ranked, typed
+from .reading import Dims, at_least, dims, give, integer, integers, known_dims, ranked, typed
 from .window import slide, spread, window
 
 
@@ -17,7 +17,7 @@ def pool(channels_last: bool = False) -> InferTypes:
 
     def infer(node: Node, known: Known) -> list[Type]:
         last = channels_last or bool(integer(node, "channels_last"))
-        result = typed(node, 0, _pooled(node, dims(node, 0), last))
+        result = typed(node, 0, _pooled(node, at_least(node, 0, 2), last))
         return give(node, result, result.with_dtype("i64"))
 
     return infer
@@ -33,7 +33,7 @@ def _pooled(node: Node, data: Dims | None, last: bool) -> Dims | None:
 
 
 def global_pool(node: Node, known: Known) -> list[Type]:
-    data = dims(node, 0)
+    data = at_least(node, 0, 2)
     if data is None:
         return give(node, typed(node, 0, None))
     ones = (1,) * (len(data) - 2)
@@ -44,13 +44,13 @@ def global_pool(node: Node, known: Known) -> list[Type]:
 
 def max_unpool(node: Node, known: Known) -> list[Type]:
     """Operand 2, where given, holds the whole output shape."""
-    data = dims(node, 0)
+    data = at_least(node, 0, 2)
     if node.operand(2) is not None:
         return give(node, typed(node, 0, known_dims(node, known, 2) or _unnamed(node, data)))
     if data is None:
         return give(node, typed(node, 0, None))
     win = window(node, integers(node, "kernel_shape"))
-    return give(node, typed(node, 0, (*data[:2], *spread(win, data[2:]))))
+    return give(node, typed(node, 0, (*data[:2], *spread(node, win, data[2:]))))
 
 
 def _unnamed(node: Node, data: Dims | None) -> Dims | None:

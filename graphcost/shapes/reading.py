@@ -32,11 +32,20 @@ def dims(node: Node, slot: int) -> Dims | None:
     return tensor(node, slot).dims
 
 
-def ranked(node: Node, slot: int, rank: int) -> Dims | None:
-    """The dimensions of an operand that must have `rank` of them; None when they are not known."""
+def ranked(node: Node, slot: int, *ranks: int) -> Dims | None:
+    """The dimensions of an operand, whose number must be one of `ranks`; None when they are not known."""
     found = dims(node, slot)
-    if found is not None and len(found) != rank:
-        raise ShapeMismatch(node, f"operand {slot} has {len(found)} dimensions where {rank} are accepted")
+    if found is not None and len(found) not in ranks:
+        accepted = " or ".join(map(str, ranks))
+        raise ShapeMismatch(node, f"operand {slot} has {len(found)} dimensions where {accepted} are accepted")
+    return found
+
+
+def at_least(node: Node, slot: int, rank: int) -> Dims | None:
+    """The dimensions of an operand that must have `rank` of them or more."""
+    found = dims(node, slot)
+    if found is not None and len(found) < rank:
+        raise ShapeMismatch(node, f"operand {slot} has {len(found)} dimensions where {rank} or more are accepted")
     return found
 
 
@@ -53,6 +62,14 @@ def plain(node: Node, slot: int) -> TensorType:
 def integer(node: Node, key: str, default: int = 0) -> int:
     value = node.attrs.get(key, default)
     return value if isinstance(value, int) else default
+
+
+def count(node: Node, key: str, default: int = 1) -> int:
+    """An integer attribute that must be one or more."""
+    value = integer(node, key, default)
+    if value < 1:
+        raise ShapeMismatch(node, f"attribute {key} is {value} where 1 or more is accepted")
+    return value
 
 
 def integers(node: Node, key: str) -> tuple[int, ...]:
@@ -150,7 +167,11 @@ def data_dependent(node: Node, most: Dim | None = None) -> Unknown:
 
 def give(node: Node, *types: Type) -> list[Type]:
     """One type for each result: NONE where nobody asked for it, UNKNOWN where `types` ends too early."""
-    return [NONE if r.type == NONE else t for r, t in zip(node.results, chain(types, repeat(UNKNOWN)))]
+    given = [NONE if r.type == NONE else t for r, t in zip(node.results, chain(types, repeat(UNKNOWN)))]
+    for found in given:
+        if isinstance(found, TensorType) and any(isinstance(d, int) and d < 0 for d in found.dims or ()):
+            raise ShapeMismatch(node, f"the result would be {found}, but no dimension can be negative")
+    return given
 
 
 def like(*slots: int) -> InferTypes:

@@ -50,7 +50,8 @@ def _reduced(node: Node, data: Dims | None, axes: Dims | None, keep: int) -> Dim
 
 def _maybe_reduced(node: Node, data: Dims) -> Dims:
     """Nobody knows which axes are reduced: each dimension is what it was, or 1."""
-    return tuple(d if d == 1 else Unknown(f"{node.name}.{axis}", bound(d)) for axis, d in enumerate(data))
+    highs = (None if (high := bound(dim)) is None else max(high, 1) for dim in data)
+    return tuple(d if d == 1 else Unknown(f"{node.name}.{axis}", h) for axis, (d, h) in enumerate(zip(data, highs)))
 
 
 def reduce_by_attribute(dtype: str | None = None) -> InferTypes:
@@ -80,6 +81,12 @@ def top_k(node: Node, known: Known) -> list[Type]:
     return give(node, typed(node, 0, shape), TensorType("i64", shape))
 
 
+def determinant(node: Node, known: Known) -> list[Type]:
+    """One number for each matrix [m, m] in the last two axes."""
+    data = dims(node, 0)
+    return give(node, typed(node, 0, None if data is None else data[:-2]))
+
+
 _KINDS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
 
 SHAPES: Mapping[str, InferTypes] = {
@@ -88,6 +95,7 @@ SHAPES: Mapping[str, InferTypes] = {
     "onnx.ArgMin": arg_extreme,
     "onnx.CumProd": like(0),
     "onnx.CumSum": like(0),
+    "onnx.Det": determinant,
     "onnx.TopK": top_k,
     "com.microsoft.QLinearReduceMean": reduce_by_attribute(),
     "com.microsoft.ReduceSumInteger": reduce_by_attribute("i32"),

@@ -8,7 +8,21 @@ from graphcost.ir import Node
 from graphcost.operators import InferTypes, Known
 from graphcost.types import Dim, Type, Unknown
 
-from .reading import Dims, at, axis_of, data_dependent, dims, give, has, integer, known_dim, known_integer, typed
+from .errors import ShapeMismatch
+from .reading import (
+    Dims,
+    at,
+    axis_of,
+    data_dependent,
+    dims,
+    give,
+    has,
+    integer,
+    known_dim,
+    known_integer,
+    ranked,
+    typed,
+)
 
 
 def dft(node: Node, known: Known) -> list[Type]:
@@ -42,9 +56,11 @@ def _transformed(node: Node, data: Dims, axis: int) -> Dims:
 
 def stft(node: Node, known: Known) -> list[Type]:
     """[batch, frames, bins, 2] from a signal [batch, samples, 1 or 2]; operand 1 is the step between frames."""
-    signal, step = dims(node, 0), known_integer(node, known, 1)
+    signal, step = ranked(node, 0, 2, 3), known_integer(node, known, 1)
     if signal is None:
         return give(node, typed(node, 0, None))
+    if step is not None and step < 1:
+        raise ShapeMismatch(node, f"the step between frames is {step} where 1 or more is accepted")
     points = _frame_length(node, known)
     frames = Unknown(f"{node.name}.1") if step is None else (signal[1] - points) // step + 1
     bins = points // 2 + 1 if integer(node, "onesided", 1) else points

@@ -41,7 +41,7 @@ class Window:
 def window(node: Node, kernel: Dims) -> Window:
     """The window of a node; absent attributes mean stride 1, dilation 1 and no pads."""
     rank = len(kernel)
-    return Window(
+    made = Window(
         kernel,
         _per_axis(node, "strides", (1,) * rank),
         _per_axis(node, "dilations", (1,) * rank),
@@ -49,6 +49,9 @@ def window(node: Node, kernel: Dims) -> Window:
         word(node, "auto_pad", "NOTSET") or "NOTSET",
         bool(integer(node, "ceil_mode")),
     )
+    if min((*made.strides, *made.dilations), default=1) < 1:
+        raise ShapeMismatch(node, "strides and dilations must be 1 or more")
+    return made
 
 
 def _per_axis(node: Node, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
@@ -60,10 +63,14 @@ def _per_axis(node: Node, key: str, default: tuple[int, ...]) -> tuple[int, ...]
 
 def slide(node: Node, spatial: Dims, kernel: Dims) -> Dims:
     """Number of window positions along each axis of the input."""
-    if len(spatial) != len(kernel):
-        raise ShapeMismatch(node, f"a kernel of {len(kernel)} axes does not fit {len(spatial)} spatial dimensions")
-    win = window(node, kernel)
+    win = _fitting(node, window(node, kernel), spatial)
     return tuple(_positions(node, win, axis, size) for axis, size in enumerate(spatial))
+
+
+def _fitting(node: Node, win: Window, spatial: Dims) -> Window:
+    if len(spatial) != len(win.kernel):
+        raise ShapeMismatch(node, f"a kernel of {len(win.kernel)} axes does not fit {len(spatial)} spatial dimensions")
+    return win
 
 
 def _positions(node: Node, win: Window, axis: int, size: Dim) -> Dim:
@@ -71,12 +78,12 @@ def _positions(node: Node, win: Window, axis: int, size: Dim) -> Dim:
     if win.same:
         return divide_up(size, stride)
     before, behind = win.padding(axis)
-    room = size + (before + behind - win.extent[axis])
-    if isinstance(room, int) and room < 0:
+    reach = win.extent[axis] - (before + behind)
+    if isinstance(size, int) and isinstance(reach, int) and size < reach:
         raise ShapeMismatch(node, f"a window of {win.extent[axis]} does not fit spatial axis {axis} of {size} elements")
     if not win.ceil or win.auto_pad != "NOTSET":
-        return steps(room, stride)
-    return _without_padding_only(divide_up(room, stride) + 1, size + before, stride)
+        return steps(size, reach, stride)
+    return _without_padding_only(divide_up(shift(size, 0 - reach), stride) + 1, size + before, stride)
 
 
 def _without_padding_only(count: Dim, end: Dim, stride: int) -> Dim:
@@ -86,18 +93,25 @@ def _without_padding_only(count: Dim, end: Dim, stride: int) -> Dim:
     return count
 
 
-def steps(room: Dim, stride: int) -> Dim:
-    """Positions of a window that can move by `room` elements: room // stride + 1."""
-    return room + 1 if stride == 1 else room // stride + 1
+def steps(size: Dim, reach: Dim, stride: int) -> Dim:
+    """Positions of a window over `size` elements: (size - reach) // stride + 1."""
+    if stride == 1:
+        return shift(size, 1 - reach)
+    return shift(size, 0 - reach) // stride + 1
+
+
+def shift(size: Dim, by: Dim) -> Dim:
+    """size + by, told as a difference where `by` is negative: names of unknown dimensions stay readable."""
+    return size - (-by) if isinstance(by, int) and by < 0 else size + by
 
 
 def divide_up(size: Dim, by: int) -> Dim:
     return size if by == 1 else (size + (by - 1)) // by
 
 
-def spread(win: Window, spatial: Dims, output_padding: tuple[int, ...] = ()) -> Dims:
+def spread(node: Node, win: Window, spatial: Dims) -> Dims:
     """The spatial dimensions that a transposed convolution or an unpooling gives, the inverse of `slide`."""
-    extra = output_padding or (0,) * len(spatial)
+    extra = _per_axis(node, "output_padding", (0,) * len(_fitting(node, win, spatial).kernel))
     return tuple(_spread(win, axis, size, win.extent[axis] + extra[axis]) for axis, size in enumerate(spatial))
 
 
@@ -107,4 +121,4 @@ def _spread(win: Window, axis: int, size: Dim, extent: Dim) -> Dim:
     if win.same:
         missing = stride - extent
         return size * stride - (max(missing, 0) if isinstance(missing, int) else 0)
-    return size * stride + (extent - stride - sum(win.padding(axis)))
+    return shift(size * stride, extent - stride - sum(win.padding(axis)))

@@ -107,4 +107,4 @@ def attr_text(value: Attr) -> str:
         return f"const({value})"
     if isinstance(value, (TensorType, ContainerType)):
         return f"type({value})"
-    return repr(value)
+    return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -12,7 +12,7 @@ from graphcost.ir import Node
 from graphcost.operators import CountWork, Effort, UnknownWork
 
 from .normalization import SOFTMAX
-from .sizes import has_operand, integer, integers, number, operand_elements, operand_shape, result_elements
+from .sizes import has_operand, integer, integers, number, operand_elements, operand_shape
 
 _SOFTCAP = 3
 """Divide, tanh, multiply."""
@@ -47,8 +47,10 @@ def attention(node: Node) -> Effort:
     return _attend(batch * heads * length * (keys + _cached(node, 4)), size, value_size, masks)
 
 
-def projected_attention(weight: int = 1, bias: int = 2, mask: int = 3, past: int = 4, extra: int = 5) -> CountWork:
-    """com.microsoft.Attention: one matrix makes Q, K and V of [batch, S, hidden]; `past` is [2, batch, heads, P, size]."""
+def projected_attention(
+    weight: int = 1, bias: int = 2, mask: int = 3, past: int = 4, extra: int | None = 5
+) -> CountWork:
+    """com.microsoft.Attention: one matrix makes Q, K and V of [batch, S, hidden]; past [2, batch, heads, P, size]."""
 
     def count(node: Node) -> Effort:
         batch, length, _ = operand_shape(node)
@@ -77,7 +79,7 @@ def multi_head_attention(node: Node) -> Effort:
         batch, heads, length, size = _heads(node, 0, heads)
         keys, value_size = _keys_and_values(node, heads)
     masks = sum(has_operand(node, slot) for slot in (4, 5)) + integer(node, "unidirectional")
-    biased = (operand_elements(node) + 2 * result_elements(node)) * has_operand(node, 3)
+    biased = has_operand(node, 3) * sum(operand_elements(node, s) for s in (0, 1, 2) if has_operand(node, s))
     core = _attend(batch * heads * length * (keys + _cached(node, 6)), size, value_size, masks)
     return Effort(core.macs, core.elementwise_ops + biased)
 
@@ -123,7 +125,7 @@ ATTENTION: Mapping[str, CountWork] = {
     "onnx.Attention": attention,
     "onnx.LinearAttention": linear_attention,
     "com.microsoft.Attention": projected_attention(),
-    "com.microsoft.QAttention": projected_attention(mask=5, past=8, extra=99),
+    "com.microsoft.QAttention": projected_attention(mask=5, past=8, extra=None),
     "com.microsoft.MultiHeadAttention": multi_head_attention,
     "com.microsoft.GroupQueryAttention": group_query_attention,
     "com.microsoft.LinearAttention": linear_attention,

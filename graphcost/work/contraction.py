@@ -17,7 +17,7 @@ from .quantization import DEQUANTIZE, QUANTIZE
 from .sizes import constant, has_operand, integer, number, operand_elements, operand_shape, result_elements
 
 
-def convolution(weight: int = 1, bias: int = 2, addend: int = 3, per_output: int = 0) -> CountWork:
+def convolution(weight: int = 1, bias: int | None = 2, addend: int | None = None, per_output: int = 0) -> CountWork:
     """Each output element sums input channels of its group × kernel positions: `prod(weight.dims[1:])`.
 
     `weight`, `bias` and `addend` are operand slots; `per_output` elementwise operations for each element beside them.
@@ -48,7 +48,7 @@ def deformable_convolution(node: Node) -> Effort:
 
 
 def gemm(a: int = 0, bias: int = 2, per_output: int = 0) -> CountWork:
-    """alpha·A·B + beta·C: M × N × K multiply-adds; one operation per element for each of alpha, beta and C that acts."""
+    """alpha·A·B + beta·C: M × N × K multiply-adds; one operation an element for each of alpha, beta and C that acts."""
 
     def count(node: Node) -> Effort:
         inner = operand_shape(node, a)[0 if integer(node, "transA") else -1]
@@ -67,7 +67,7 @@ def matmul(per_output: int = 0, per_input: int = 0, bias: int | None = None) -> 
         if not rows:
             raise UnknownWork("a matrix product of a scalar is not defined")
         outputs = result_elements(node)
-        each = per_output + (0 if bias is None else has_operand(node, bias))
+        each = per_output + has_operand(node, bias)
         return Effort(outputs * rows[-1], outputs * each + math.prod(rows) * per_input)
 
     return count
@@ -93,8 +93,8 @@ def block_quantized_matmul(bias: int | None) -> CountWork:
         n, k = integer(node, "N"), integer(node, "K")
         if not n or not k:
             raise UnknownWork("attributes N and K do not say how large the weight is")
-        biased = 0 if bias is None else has_operand(node, bias)
-        return Effort(operand_elements(node, 0) * n, n * k * DEQUANTIZE + result_elements(node) * biased)
+        biased = result_elements(node) * has_operand(node, bias)
+        return Effort(operand_elements(node, 0) * n, n * k * DEQUANTIZE + biased)
 
     return count
 
@@ -110,8 +110,8 @@ def four_bit_matmul(node: Node) -> Effort:
 
 CONTRACTION: Mapping[str, CountWork] = {
     "onnx.Conv": convolution(),
-    "onnx.ConvInteger": convolution(bias=99, addend=99),
-    "onnx.QLinearConv": convolution(weight=3, bias=8, addend=99, per_output=QUANTIZE),
+    "onnx.ConvInteger": convolution(bias=None),
+    "onnx.QLinearConv": convolution(weight=3, bias=8, per_output=QUANTIZE),
     "onnx.ConvTranspose": transposed_convolution,
     "onnx.DeformConv": deformable_convolution,
     "onnx.CausalConvWithState": convolution(),
@@ -119,10 +119,10 @@ CONTRACTION: Mapping[str, CountWork] = {
     "onnx.MatMul": matmul(),
     "onnx.MatMulInteger": matmul(),
     "onnx.QLinearMatMul": matmul(per_output=QUANTIZE),
-    "com.microsoft.FusedConv": convolution(),
+    "com.microsoft.FusedConv": convolution(addend=3),
     "com.microsoft.NhwcConv": convolution(),
-    "com.microsoft.NhwcFusedConv": convolution(),
-    "com.microsoft.QLinearConv": convolution(weight=3, bias=8, addend=99, per_output=QUANTIZE),
+    "com.microsoft.NhwcFusedConv": convolution(addend=3),
+    "com.microsoft.QLinearConv": convolution(weight=3, bias=8, per_output=QUANTIZE),
     "com.microsoft.ConvTransposeWithDynamicPads": transposed_convolution,
     "com.microsoft.FusedGemm": gemm(),
     "com.microsoft.GemmFloat8": gemm(),

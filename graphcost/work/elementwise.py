@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from graphcost.aliases import cast_aliases
 from graphcost.ir import Node
 from graphcost.operators import CountWork, Effort
-from graphcost.types import TensorType
 
-from .sizes import integer, operand, operand_shape, result_elements
+from .sizes import integer, operand_shape, result_elements
 
 
 def per_element(ops: int) -> CountWork:
@@ -27,15 +27,9 @@ def variadic(finish: int = 0) -> CountWork:
 
 def cast(node: Node) -> Effort:
     """One conversion per element; nothing at all where the element type stays the same."""
-    source, target = operand(node, 0).type, node.results[0].type
-    if isinstance(source, TensorType) and isinstance(target, TensorType) and source.dtype == target.dtype:
+    if cast_aliases(node):
         return Effort(bytes_read=0, bytes_written=0)
     return Effort(elementwise_ops=result_elements(node))
-
-
-def bit_cast(node: Node) -> Effort:
-    """The same bytes under another type."""
-    return Effort(bytes_read=0, bytes_written=0)
 
 
 def rotary_embedding(node: Node) -> Effort:
@@ -48,10 +42,11 @@ def rotary_embedding(node: Node) -> Effort:
 
 
 _ONE = (
-    "Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Cos Cosh Div"
-    " Equal Erf Exp Floor Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Log Mod Mul Neg Not Or Pow Reciprocal"
-    " Round Sign Sin Sinh Sqrt Sub Tan Where Xor"
-).split()
+    "Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "BitShift", "BitwiseAnd", "BitwiseNot",
+    "BitwiseOr", "BitwiseXor", "Ceil", "Cos", "Cosh", "Div", "Equal", "Erf", "Exp", "Floor", "Greater",
+    "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Log", "Mod", "Mul", "Neg", "Not", "Or", "Pow",
+    "Reciprocal", "Round", "Sign", "Sin", "Sinh", "Sqrt", "Sub", "Tan", "Where", "Xor",
+)  # fmt: skip
 """One arithmetic operation, comparison, choice or evaluated function for each element."""
 
 ELEMENTWISE: Mapping[str, CountWork] = {
@@ -62,6 +57,5 @@ ELEMENTWISE: Mapping[str, CountWork] = {
     "onnx.Mean": variadic(finish=1),
     "onnx.Cast": cast,
     "onnx.CastLike": cast,
-    "onnx.BitCast": bit_cast,
     "onnx.RotaryEmbedding": rotary_embedding,
 }

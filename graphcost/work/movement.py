@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from graphcost.aliases import dropout_aliases
 from graphcost.ir import Node
 from graphcost.operators import CountWork, Effort
-from graphcost.storage import dropout_aliases
 
 from .sizes import (
     elements,
@@ -109,10 +109,12 @@ def sequence_join(node: Node) -> Effort:
 
 
 _VIEWS = (
-    "Identity Reshape Flatten Squeeze Unsqueeze Shape Size BitCast Constant Optional OptionalGetElement"
-    " OptionalHasElement SequenceEmpty SequenceLength SequenceErase"
-).split()
-_COPIES = "Concat Transpose DepthToSpace SpaceToDepth ReverseSequence".split()
+    "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape", "Size", "BitCast", "Constant", "Optional",
+    "OptionalGetElement", "OptionalHasElement", "SequenceEmpty", "SequenceLength", "SequenceErase",
+)  # fmt: skip
+_COPIES = (
+    "Concat", "Transpose", "DepthToSpace", "SpaceToDepth", "ReverseSequence",
+)  # fmt: skip
 
 MOVEMENT: Mapping[str, CountWork] = {
     **{f"onnx.{name}": view for name in _VIEWS},

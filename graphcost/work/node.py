@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from graphcost.aliases import aliases_of
 from graphcost.ir import Graph, Node, Value
-from graphcost.operators import Operators, Relation, UnknownWork
+from graphcost.operators import CountWork, Operators, Relation, UnknownWork
 
 from .control import CONTROL
 
@@ -70,16 +71,25 @@ class NodeWork:
 def node_work(node: Node, operators: Operators) -> NodeWork:
     """By formula if there is one; a kernel by its bodies and its border; else by its border alone, and unknown."""
     if (formula := operators.work.get(node.op)) is not None:
-        try:
-            effort = formula(node)
-        except UnknownWork as reason:
-            return _bordered(Work(), _border(node, operators), str(reason))
-        return _with_bytes(node, operators, Work(effort.macs, effort.elementwise_ops), effort.bytes_read, effort.bytes_written)
+        return _by_formula(node, formula, operators)
     if (combine := CONTROL.get(node.op)) is not None:
         return combine(node, [graph_work(body, operators) for body in node.bodies])
     if node.bodies:
         return _kernel(node, operators)
     return _bordered(Work(), _border(node, operators), f"no work formula for {node.op}")
+
+
+def _by_formula(node: Node, formula: CountWork, operators: Operators) -> NodeWork:
+    """What the formula says; the bytes of the border where it says nothing of them."""
+    try:
+        effort = formula(node)
+    except UnknownWork as reason:
+        return _bordered(Work(), _border(node, operators), str(reason))
+    read, written = effort.bytes_read, effort.bytes_written
+    computed = Work(effort.macs, effort.elementwise_ops, read or 0, written or 0)
+    if read is not None and written is not None:
+        return NodeWork(computed)
+    return _bordered(computed, _border(node, operators, reads=read is None, writes=written is None))
 
 
 def work_table(graph: Graph, operators: Operators) -> dict[Node, NodeWork]:
@@ -117,33 +127,31 @@ class _Border:
     unsized: tuple[Value, ...]
 
 
-def _with_bytes(node: Node, operators: Operators, computed: Work, read: int | None, written: int | None) -> NodeWork:
-    """Computed work with the bytes that the formula gives, those of the border where it gives none."""
-    if read is not None and written is not None:
-        return NodeWork(replace(computed, bytes_read=read, bytes_written=written))
-    border = _border(node, operators, reads=read is None, writes=written is None)
-    return _bordered(computed, replace(border, read=border.read + (read or 0), written=border.written + (written or 0)))
-
-
 def _bordered(computed: Work, border: _Border, unknown: str | None = None) -> NodeWork:
-    if border.unsized:
-        unknown = unknown or f"the size of {', '.join(map(repr, border.unsized[:3]))} is not known"
-    work = replace(computed, bytes_read=border.read, bytes_written=border.written)
-    return NodeWork(work, unknown, bytes_known=not border.unsized)
+    """Work and the bytes of the border. A size that is not known makes the node unknown, and is left out."""
+    if border.unsized and unknown is None:
+        unknown = f"the size of {', '.join(map(repr, border.unsized[:3]))} is not known"
+    return NodeWork(computed + Work(0, 0, border.read, border.written), unknown, bytes_known=not border.unsized)
 
 
 def _border(node: Node, operators: Operators, *, reads: bool = True, writes: bool = True) -> _Border:
+    sources, targets = _crossing(node, operators)
+    counted = (*(sources if reads else ()), *(targets if writes else ()))
+    return _Border(_sum(sources) if reads else 0, _sum(targets) if writes else 0, _unsized(counted))
+
+
+def _crossing(node: Node, operators: Operators) -> tuple[list[Value], list[Value]]:
     """Every operand once and every result, but those that only share the storage of the other side."""
+    if node.op not in operators.aliases:
+        return list(node.inputs), list(node.results)
     views, parts = _shared(node, operators)
-    sources = [v for v in node.inputs if v not in parts] if reads else []
-    targets = [v for v in node.results if v not in views] if writes else []
-    return _Border(_sum(sources), _sum(targets), _unsized((*sources, *targets)))
+    return [v for v in node.inputs if v not in parts], [v for v in node.results if v not in views]
 
 
 def _shared(node: Node, operators: Operators) -> tuple[set[Value], set[Value]]:
     """Results that are views of an operand; and operands that need no reading, because they are parts of a result or
     because all that the node gives are views of them."""
-    aliases = operators.aliases.get(node.op, _no_aliases)(node)
+    aliases = aliases_of(node, operators)
     views = {node.results[a.result] for a in aliases if a.relation in (Relation.SAME, Relation.INSIDE)}
     only_views = len(views) == len(node.results)
     unread = {
@@ -152,10 +160,6 @@ def _shared(node: Node, operators: Operators) -> tuple[set[Value], set[Value]]:
         if a.relation is Relation.HOLDS or (only_views and a.relation is not Relation.IN_PLACE)
     }
     return views, {value for value in unread if value is not None}
-
-
-def _no_aliases(node: Node) -> tuple[()]:
-    return ()
 
 
 def _sum(values: Iterable[Value]) -> int:
@@ -173,25 +177,23 @@ def _kernel(node: Node, operators: Operators) -> NodeWork:
     """Computes what its bodies compute; moves what crosses its border, of an operand only what its readers touch."""
     tables = [work_table(body, operators) for body in node.bodies]
     inside = _together({inner: part for table in tables for inner, part in table.items()})
-    border = _border(node, operators)
-    read = border.read - sum(_untouched(node, value, tables, operators) for value in node.inputs)
-    work = replace(inside.work, bytes_read=read, bytes_written=border.written)
-    return replace(_bordered(work, replace(border, read=read), inside.unknown), notes=inside.notes)
+    sources, targets = _crossing(node, operators)
+    read = sum(_read_inside(node, value, tables, operators) for value in sources)
+    border = _Border(read, _sum(targets), _unsized((*sources, *targets)))
+    computed = Work(inside.work.macs, inside.work.elementwise_ops)
+    return replace(_bordered(computed, border, inside.unknown), notes=inside.notes)
 
 
-def _untouched(node: Node, value: Value, tables: Sequence[Mapping[Node, NodeWork]], operators: Operators) -> int:
-    """Bytes of an operand that no reader in the bodies touches: the rows of a table that a Gather leaves alone."""
-    size = value.type.size_bytes
-    if not size:
-        return 0
-    touched = 0
-    for body, table in zip(node.bodies, tables):
-        for entry, slot in zip(body.inputs, body.binds):
-            if slot is not None and node.operand(slot) is value:
-                logical = entry.type.size_bytes or size  # the type inside may be wider than the one at the border
-                touched += _touched(entry, table, operators) * size // logical
-    bound = any(slot is not None and node.operand(slot) is value for body in node.bodies for slot in body.binds)
-    return max(size - touched, 0) if bound else 0
+def _read_inside(node: Node, value: Value, tables: Sequence[Mapping[Node, NodeWork]], operators: Operators) -> int:
+    """Bytes of an operand that the bodies read, at most all of it; all of it where no body names it."""
+    size = value.type.size_bytes or 0
+    shares = [
+        _touched(entry, table, operators) * size // (entry.type.size_bytes or size or 1)
+        for body, table in zip(node.bodies, tables)
+        for entry, slot in zip(body.inputs, body.binds)
+        if slot is not None and node.operand(slot) is value
+    ]  # a type inside may be wider than the one at the border, so bytes are taken in proportion
+    return min(sum(shares), size) if shares else size
 
 
 def _touched(value: Value, table: Mapping[Node, NodeWork], operators: Operators) -> int:
@@ -199,12 +201,20 @@ def _touched(value: Value, table: Mapping[Node, NodeWork], operators: Operators)
     size = value.type.size_bytes or 0
     touched = 0
     for reader in value.readers:
-        if reader not in table:
-            return size  # the body returns it
-        views, _ = _shared(reader, operators)
-        others = _sum(other for other in reader.inputs if other is not value)
-        touched += max(table[reader].work.bytes_read - others, 0)
-        touched += sum(_touched(view, table, operators) for view in views)
-        if touched >= size:
-            return size
-    return touched
+        if reader not in table or not table[reader].bytes_known:
+            return size  # the body returns it, or its reader may read all
+        touched += size - _spared(reader, value, table[reader].work.bytes_read)
+        touched += sum(_touched(view, table, operators) for view in _shared(reader, operators)[0])
+    return min(touched, size)
+
+
+def _spared(reader: Node, value: Value, bytes_read: int) -> int:
+    """Bytes of a value that its reader leaves alone. What a node reads less than its operands hold is spared at the
+    largest of them first: the table of a Gather, not the indices."""
+    sizes = {v: v.type.size_bytes or 0 for v in reader.inputs}
+    spared = sum(sizes.values()) - bytes_read
+    for operand in sorted(sizes, key=lambda v: -sizes[v]):
+        if operand is value:
+            break
+        spared -= min(spared, sizes[operand])
+    return min(spared, sizes[value])

@@ -38,8 +38,7 @@ def layer_normalization(each: int = LAYER_NORM, bias: int | None = 2, addends: t
 
     def count(node: Node) -> Effort:
         dims = operand_shape(node)
-        slots = addends if bias is None else (*addends, bias)
-        ops = math.prod(dims) * (each + sum(has_operand(node, slot) for slot in slots))
+        ops = math.prod(dims) * (each + sum(has_operand(node, slot) for slot in (*addends, bias)))
         return Effort(elementwise_ops=ops + math.prod(dims[: integer(node, "axis", -1)]) * _PER_MEAN)
 
     return count

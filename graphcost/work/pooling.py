@@ -9,7 +9,16 @@ from graphcost.ir import Node
 from graphcost.operators import CountWork, Effort, UnknownWork
 
 from .quantization import DEQUANTIZE, QUANTIZE
-from .sizes import integer, integers, operand, operand_bytes, operand_elements, operand_shape, result_elements, size_bytes
+from .sizes import (
+    integer,
+    integers,
+    operand,
+    operand_bytes,
+    operand_elements,
+    operand_shape,
+    result_elements,
+    size_bytes,
+)
 
 
 def window(per_position: int = 1, per_output: int = -1) -> CountWork:

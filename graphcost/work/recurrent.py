@@ -24,8 +24,7 @@ def recurrent(per_unit: int, gates: int, peepholes: int | None = None) -> CountW
         steps = math.prod(operand_shape(node)[:2])
         weights = math.prod(operand_shape(node, 1)) + math.prod(operand_shape(node, 2))
         directions, rows, _ = operand_shape(node, 1)
-        extra = 6 * has_operand(node, peepholes) if peepholes is not None else 0
-        each = per_unit + 2 * gates * has_operand(node, 3) + extra
+        each = per_unit + 2 * gates * has_operand(node, 3) + 6 * has_operand(node, peepholes)
         return Effort(steps * weights, steps * directions * (rows // gates) * each)
 
     return count

@@ -71,14 +71,9 @@ def result_bytes(node: Node) -> int:
     return sum(map(size_bytes, node.results))
 
 
-def has_operand(node: Node, slot: int) -> int:
-    """1 where the optional operand is there, else 0: a factor of a count."""
-    return int(node.operand(slot) is not None)
-
-
-def wants_result(node: Node, slot: int) -> int:
-    """1 where someone asked for the optional result, else 0."""
-    return int(slot < len(node.results) and isinstance(node.results[slot].type, TensorType))
+def has_operand(node: Node, slot: int | None) -> int:
+    """1 where the optional operand is there, else 0: a factor of a count. An operator without it has no slot."""
+    return int(slot is not None and node.operand(slot) is not None)
 
 
 def constant(node: Node, slot: int) -> tuple[Scalar, ...] | None:

@@ -1,0 +1,42 @@
+# `make demo` and `make test` need Python 3.10 or newer and a package index, nothing else.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: help demo test lint golden bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+demo: $(VENV)/installed ## analyse a bundled network on a Jetson Nano
+	$(BIN)/graphcost analyze examples/models/mobilenet_v2.onnx --device nano
+
+test: $(VENV)/installed-dev ## check style and types, run every test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev ## style and types only
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+golden: $(VENV)/installed-dev ## write the golden files anew from what the passes give now
+	$(BIN)/python -m pytest tests/golden --update-golden
+
+bench: $(VENV)/installed-dev ## cold start, scaling, peers: side by side, as ratios
+	$(BIN)/python benchmarks/run.py
+
+clean: ## remove the virtual environment and what was built
+	rm -rf $(VENV) build dist *.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet -e '.[dev,graphsurgeon]'
+	@touch $(VENV)/installed $@

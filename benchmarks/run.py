@@ -1,0 +1,134 @@
+"""Speed, as ratios measured side by side in one run: `make bench`.
+
+Absolute times differ between machines and moments; each line sets a time against another taken in turn with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-n", "--runs", type=int, default=9, help="pairs of runs for each line")
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as folder:
+        cold_start(Path(folder), runs)
+    scaling(runs=3)
+
+
+def cold_start(folder: Path, runs: int) -> None:
+    """A cold `graphcost analyze` against a cold `import onnx`: the budget is 1.5 × that + 0.15 s."""
+    baseline = [sys.executable, "-c", "import onnx"]
+    for name, bytes_ in (("resnet50.ts17", 102_000_000), ("torchvision/vgg16_224", 550_000_000)):
+        source = SHARED / "models" / f"{name}.onnx"
+        if not source.exists():
+            print(f"{name}: needs ../shared")
+            continue
+        filled = fill(source, folder / f"{Path(name).name}.onnx")
+        analyse = [sys.executable, "-m", "graphcost", "analyze", str(filled), "--device", "nano"]
+        ours, theirs = in_turn(analyse, baseline, runs)
+        budget = 1.5 * theirs + 0.15
+        size = filled.stat().st_size / 1e6
+        print(f"{name} with {size:.0f} MB of weights: {ours:.3f} s; import onnx {theirs:.3f} s; {ours / budget:.2f} of the budget")
+
+
+def fill(source: Path, target: Path) -> Path:
+    """The model with zeros for the weights that were stripped."""
+    import onnx
+    from onnx import helper
+
+    model = onnx.load(source)
+    for tensor in model.graph.initializer:
+        if not tensor.HasField("raw_data") and not (tensor.float_data or tensor.int64_data or tensor.int32_data):
+            size = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+            tensor.raw_data = bytes(size * _product(tensor.dims))
+    onnx.save(model, target)
+    return target
+
+
+def _product(dims: Sequence[int]) -> int:
+    total = 1
+    for dim in dims:
+        total *= dim
+    return total
+
+
+def in_turn(first: list[str], second: list[str], runs: int) -> tuple[float, float]:
+    """Median seconds of two commands, run A B A B …, after one warm-up of each."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for turn in range(runs + 1):
+        for command, kept in zip((first, second), times):
+            began = time.perf_counter()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            if turn:
+                kept.append(time.perf_counter() - began)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def scaling(runs: int) -> None:
+    """Time per node of each pass, and of the whole, at 100,000 nodes against 1,000."""
+    small, large = 1_000, 100_000
+    few = [pass_times(small) for _ in range(runs * 5)]
+    many = [pass_times(large) for _ in range(runs)]
+    for name in many[0]:
+        per_node_small = statistics.median(times[name] for times in few) / small
+        per_node_large = statistics.median(times[name] for times in many) / large
+        print(f"{name:28s} {per_node_large * 1e6:8.2f} µs a node at 100,000; {per_node_large / per_node_small:5.2f} × that at 1,000")
+
+
+def pass_times(nodes: int) -> dict[str, float]:
+    """Seconds of each pass over a synthetic chain of residual blocks, import and the report included."""
+    import gc
+
+    import graphcost
+    from graphcost.instruments import Timing
+
+    model = synthetic(nodes)
+    gc.collect()
+    timing = Timing()
+    whole = _timed(lambda: graphcost.run(model, "nano", instruments=[timing]))
+    return {**dict(timing.seconds), "the whole analysis": whole}
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def synthetic(nodes: int) -> bytes:
+    """Blocks of Conv, BatchNormalization, Relu, Identity and Add; weights shared, so that the file stays small."""
+    from onnx import TensorProto, helper
+
+    made, at = [], "x"
+    for block in range(nodes // 5):
+        names = [f"{part}{block}" for part in "cbria"]
+        made += [
+            helper.make_node("Conv", [at, "w"], [names[0]], pads=[1, 1, 1, 1]),
+            helper.make_node("BatchNormalization", [names[0], "s", "s", "s", "s"], [names[1]]),
+            helper.make_node("Relu", [names[1]], [names[2]]),
+            helper.make_node("Identity", [names[2]], [names[3]]),
+            helper.make_node("Add", [names[3], at], [names[4]]),
+        ]
+        at = names[4]
+    info = helper.make_tensor_value_info
+    weights = [helper.make_tensor("w", TensorProto.FLOAT, [8, 8, 3, 3], bytes(8 * 8 * 9 * 4), raw=True),
+               helper.make_tensor("s", TensorProto.FLOAT, [8], bytes(8 * 4), raw=True)]  # fmt: skip
+    graph = helper.make_graph(made, "chain", [info("x", TensorProto.FLOAT, [1, 8, 16, 16])],
+                              [info(at, TensorProto.FLOAT, [1, 8, 16, 16])], weights)  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""The way through, from a model to a report: what the command line and Python users call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from .analyses import MEMORY, VALUES, WORK
+from .cost import Cost, CostModel, KernelQuery, estimate_all
+from .device import DeviceProfile
+from .errors import UsageError
+from .importer import Imported, load, parse_sizes
+from .ir import Graph, Node
+from .journal import Journal
+from .kernels import queries_of
+from .memory import plan_arena
+from .pipeline import Analyses, Context, Instrument, Pass, Pipeline, Stage
+from .plugin import Plugin, Registry, load_registry
+from .reduce import Findings, reduce
+from .report import Report
+from .spec import Insertion, insert, parse_insertion, parse_stages
+from .target import Target, make_target
+
+Source: TypeAlias = "str | os.PathLike[str] | bytes | Any"
+"""A path, the bytes of a file, an onnx.ModelProto or an onnx_graphsurgeon.Graph."""
+
+Shapes: TypeAlias = "Iterable[str] | Mapping[str, Sequence[int]]"
+Dims: TypeAlias = "Iterable[str] | Mapping[str, int]"
+Inserted: TypeAlias = "str | tuple[Pass, str]"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One analysis: the report, and what it was made from."""
+
+    report: Report
+    graph: Graph
+    journal: Journal
+    costs: Mapping[Node, Cost]
+    target: Target
+    stages: tuple[Stage, ...]
+
+
+def analyze(model: Source, device: str | DeviceProfile | None = None, **options: Any) -> Report:
+    """What a model costs on a device: the report of `run`, which lists the options."""
+    return run(model, device, **options).report
+
+
+def run(
+    model: Source,
+    device: str | DeviceProfile | None = None,
+    *,
+    runtime: str | None = None,
+    precision: str | None = None,
+    mode: str = "inference",
+    batch: int | None = None,
+    shapes: Shapes = (),
+    dims: Dims = (),
+    insert: Iterable[Inserted] = (),
+    pipeline: str | None = None,
+    cost_models: Sequence[str | CostModel] = (),
+    plugins: Iterable[str | Path | Plugin] = (),
+    no_tf32: bool = False,
+    instruments: Sequence[Instrument] = (),
+    paranoid: bool = False,
+) -> Run:
+    """Import a model, turn it into the kernels of the runtime, cost them and sum up.
+
+    `device` is a name with an optional power mode (`orin-nano@15W`) or the path of a TOML file; without one, only work
+    and memory are told. `insert` adds passes, as text (`my-pass{n=3}@after:fusion`) or as (pass, "after:fusion").
+    Raises a UserError when something given cannot be used, PassFailed when a pass breaks.
+    """
+    registry = _registry(plugins)
+    target = make_target(device, runtime, precision, mode, no_tf32=no_tf32)
+    sizes = parse_sizes(shapes, dims, batch)
+    stages = _stages(target, registry, pipeline, insert)
+    models = _models(target, registry, cost_models)
+    imported = load(model, registry.operators, sizes)
+    ctx = _context(imported, target, registry, models)
+    graph = imported.graph
+    Pipeline(stages, tuple(instruments), paranoid).run(
+        graph, ctx, remake=lambda: load(model, registry.operators, sizes).graph
+    )
+    findings = _find(imported, target, graph, ctx, registry, models)
+    return Run(reduce(findings), graph, ctx.journal, findings.costs, target, stages)
+
+
+def opt(model: Source, passes: str, device: str | DeviceProfile | None = None, **options: Any) -> str:
+    """The text of a model's graph, or of a `.gcir` file's, after passes: `"fold-shapes,dce"`."""
+    from .text import print_graph
+
+    plugins = options.pop("plugins", ())
+    registry = _registry(plugins)
+    graph, ctx = _open(model, registry, device, options)
+    Pipeline(parse_stages(passes, registry.passes)).run(graph, ctx)
+    return print_graph(graph, target=ctx.target.header())
+
+
+def explain(found: Run, node: str) -> list[str]:
+    """What became of an ONNX node and why, as lines."""
+    from .explain import explain_node
+
+    return explain_node(found, node)
+
+
+def pipeline_of(device: str | None = None, plugins: Iterable[str | Path | Plugin] = (), **options: Any) -> tuple[Stage, ...]:
+    """The stages that a run for this target would go through."""
+    return _stages(make_target(device, **options), _registry(plugins), None, ())
+
+
+def _registry(plugins: Iterable[str | Path | Plugin]) -> Registry:
+    given = list(plugins)
+    objects = {f"plug-in {n}": p for n, p in enumerate(given, 1) if isinstance(p, Plugin)}
+    return load_registry([p for p in given if not isinstance(p, Plugin)], objects)
+
+
+def _stages(target: Target, registry: Registry, pipeline: str | None, inserted: Iterable[Inserted]) -> tuple[Stage, ...]:
+    text = target.runtime.pipeline(target.mode) if pipeline is None else pipeline
+    stages = parse_stages(text, registry.passes)
+    for item in inserted:
+        stages = insert(stages, _insertion(item, registry))
+    return stages
+
+
+def _insertion(item: Inserted, registry: Registry) -> Insertion:
+    if isinstance(item, str):
+        return parse_insertion(item, registry.passes)
+    step, where = item
+    place, _, anchor = where.removeprefix("@").partition(":")
+    if place not in ("before", "after", "end"):
+        raise UsageError(f"'{where}' does not say where to insert: before:NAME, after:NAME or end")
+    return Insertion(step, place, anchor)
+
+
+def _models(target: Target, registry: Registry, chosen: Sequence[str | CostModel]) -> list[CostModel]:
+    names = chosen or target.runtime.cost_models
+    return [registry.cost_model(model) if isinstance(model, str) else model for model in names]
+
+
+def _context(imported: Imported, target: Target, registry: Registry, models: Sequence[CostModel]) -> Context:
+    analyses = Analyses(imported.graph, registry.operators)
+    analyses.put(VALUES, imported.facts)
+    return Context(target, analyses, Journal(), _estimator(target, models))
+
+
+def _estimator(target: Target, models: Sequence[CostModel]) -> Any:
+    def estimate(queries: Sequence[KernelQuery]) -> list[Cost]:
+        return estimate_all(queries, target.device, models)
+
+    return estimate
+
+
+def _find(
+    imported: Imported, target: Target, graph: Graph, ctx: Context, registry: Registry, models: Sequence[CostModel]
+) -> Findings:
+    work, memory = ctx.get(WORK), ctx.get(MEMORY)
+    costs = estimate_all(queries_of(graph, work, registry.operators), target.device, models)
+    return Findings(
+        imported, target, graph, work, dict(zip(graph, costs)), memory, plan_arena(memory.storages), ctx.journal
+    )
+
+
+def _open(model: Source, registry: Registry, device: str | DeviceProfile | None, options: dict[str, Any]) -> tuple[Graph, Context]:
+    """A graph to run passes over: parsed if it is text, imported otherwise. A `; target:` line counts where no device
+    is given."""
+    from .errors import ModelError
+    from .target import parse_target_header
+    from .text import TextError, parse_graph, parse_target
+
+    sizes = parse_sizes(options.pop("shapes", ()), options.pop("dims", ()), options.pop("batch", None))
+    if not str(model).endswith(".gcir"):
+        target = make_target(device, **options)
+        imported = load(model, registry.operators, sizes)
+        return imported.graph, _context(imported, target, registry, _models(target, registry, ()))
+    try:
+        text = Path(model).read_text(encoding="utf-8")
+        graph = parse_graph(text)
+        graph.verify()
+    except (OSError, TextError) as error:
+        raise ModelError(f"cannot read {model}: {error}") from None
+    header = parse_target(text)
+    target = parse_target_header(header) if header and device is None else make_target(device, **options)
+    analyses = Analyses(graph, registry.operators)
+    return graph, Context(target, analyses, Journal(), _estimator(target, _models(target, registry, ())))

@@ -1,0 +1,28 @@
+"""The command line: parse, call one function, render. Errors are told in one line; the exit code says whose they are.
+
+0 fine, 1 a threshold is broken, 2 usage, 3 the model cannot be read, 4 unknown where a number is needed, 70 our fault.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from graphcost.errors import UserError
+
+from .failures import tell_crash, tell_user_error
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command with the given arguments (by default those of the process) and exit."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        from .app import app
+
+        app(given, prog_name="graphcost")
+    except UserError as error:
+        sys.exit(tell_user_error(error))
+    except Exception as error:
+        sys.exit(tell_crash(error, verbose=not {"-v", "-vv", "--verbose"}.isdisjoint(given)))
+    sys.exit(0)

@@ -1,0 +1,111 @@
+"""`graphcost analyze`, `explain` and `opt`: one model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import FailIf, MinCoverage, Node, Output, Quiet, Request, Top, Verbose, one_model, with_request
+from .output import choose_format, emit, judge, screen_for
+
+if TYPE_CHECKING:
+    from graphcost.api import Run
+    from graphcost.pipeline import Instrument
+
+_Model = Annotated[str | None, typer.Argument(metavar="MODEL", help="An ONNX file; its weights are not read.")]
+_Onnx = Annotated[str | None, typer.Option("--onnx", metavar="MODEL", help="The model, in the manner of trtexec.")]
+
+
+@with_request()
+def analyze(
+    request: Request,
+    model: _Model = None,
+    onnx: _Onnx = None,
+    format: Annotated[str | None, typer.Option(metavar="NAME", help="table, json, csv or markdown.")] = None,
+    output: Output = None,
+    top: Top = None,
+    sort: Annotated[
+        str | None, typer.Option(metavar="KEY", help="latency, flops, macs, bytes, memory, name or order.")
+    ] = None,
+    fail_if: FailIf = None,
+    min_coverage: MinCoverage = None,
+    dump_ir: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the graph after each pass.")] = None,
+    print_changed: Annotated[bool, typer.Option("--print-changed", help="Print the graph where it changed.")] = False,
+    time_passes: Annotated[bool, typer.Option("--time-passes", help="Print how long each pass took.")] = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Tell what a model costs: time, work and memory, kernel by kernel."""
+    from graphcost.gate import check, check_coverage, parse_gates, parse_share
+    from graphcost.render import FORMATS, ORDERS, one_of, render
+
+    gates = parse_gates(fail_if or (), compares=False)
+    least = None if min_coverage is None else parse_share(min_coverage)
+    order = None if sort is None else one_of("sort key", sort, ORDERS)
+    chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
+    instruments = _instruments(request, dump_ir, print_changed)
+    run = _timed(request, one_model(model, onnx), instruments, time_passes, quiet)
+    detail = -1 if quiet else verbose
+    emit(render(run.report, chosen, sort=order, top=top, detail=detail, screen=screen_for(output)), output)
+    verdicts = check(gates, run.report) + ([] if least is None else [check_coverage(least, run.report)])
+    raise typer.Exit(judge(verdicts, verbose > 0))
+
+
+@with_request()
+def explain(request: Request, node: Node, model: _Model = None, onnx: _Onnx = None, output: Output = None) -> None:
+    """Tell what became of an ONNX node: which rules were tried, which kernel stands for it, what bounds it."""
+    from graphcost.api import explain as explain_node
+
+    from .progress import watched
+
+    with watched(quiet=False) as progress:
+        run = request.run(one_model(model, onnx), [progress])
+    emit("\n".join(explain_node(run, node)) + "\n", output)
+
+
+@with_request("insert", "pipeline", "cost_model")
+def opt(
+    request: Request,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="An ONNX file, or a graph as text (.gcir).")],
+    passes: Annotated[
+        str, typer.Option("--passes", "-p", metavar="PASSES", help="What to run: 'fold-shapes,dce'.")
+    ] = "",
+    output: Output = None,
+) -> None:
+    """Run passes over a graph and print it as text."""
+    from graphcost.api import opt as run_passes
+
+    emit(run_passes(file, passes, **request.given()), output)
+
+
+def _timed(request: Request, model: str, instruments: list[Instrument], time_passes: bool, quiet: bool) -> Run:
+    """The analysis, with its passes timed on standard error if that was asked for."""
+    if not time_passes:
+        from .progress import watched
+
+        with watched(quiet) as progress:
+            return request.run(model, [progress, *instruments])
+    from graphcost.instruments import Timing
+
+    timing = Timing()
+    run = request.run(model, [*instruments, timing])
+    print("\n".join(timing.lines()), file=sys.stderr)
+    return run
+
+
+def _instruments(request: Request, dump_ir: Path | None, print_changed: bool) -> list[Instrument]:
+    found: list[Instrument] = []
+    if dump_ir is not None:
+        from graphcost.instruments import DumpEach
+        from graphcost.target import make_target
+
+        target = make_target(request.device, request.runtime, request.precision, no_tf32=request.no_tf32)
+        found.append(DumpEach(dump_ir, target.header()))
+    if print_changed:
+        from graphcost.instruments import PrintChanged
+
+        found.append(PrintChanged(sys.stderr))
+    return found

@@ -1,0 +1,39 @@
+"""The commands. Each parses, calls one function and renders; what it needs it imports when it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .analyze import analyze, explain, opt
+from .compare import diff
+from .listing import devices, passes, schema
+
+app = typer.Typer(
+    name="graphcost",
+    help="What a network will cost on an embedded NVIDIA GPU, told from its ONNX file.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (analyze, diff, explain, opt, devices, passes, schema):
+    app.command()(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from graphcost import __version__
+
+        typer.echo(f"graphcost {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def graphcost(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What a network will cost on an embedded NVIDIA GPU, told from its ONNX file."""

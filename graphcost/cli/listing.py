@@ -1,0 +1,45 @@
+"""`graphcost devices`, `passes` and `schema`: what there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Output, Request, with_request
+from .output import choose_format, emit, screen_for
+
+_FORMATS = ("table", "json")
+
+
+def devices(
+    format: Annotated[str | None, typer.Option(metavar="NAME", help="table or json.")] = None, output: Output = None
+) -> None:
+    """List the devices, with what is known of each."""
+    from graphcost.device import list_devices
+    from graphcost.render.device_list import render_devices, render_devices_json
+
+    entries = list_devices()
+    if choose_format(format, output, _FORMATS) == "json":
+        emit(render_devices_json(entries), output)
+    else:
+        emit(render_devices(entries, screen_for(output)), output)
+
+
+@with_request("batch", "shapes", "dim", "insert", "pipeline", "cost_model")
+def passes(request: Request, output: Output = None) -> None:
+    """Print the pipeline for a target: its stages, where passes can be inserted, and what each pass does."""
+    from graphcost.api import pipeline_of
+    from graphcost.plugin import load_registry
+    from graphcost.render.pass_list import render_passes
+
+    stages = pipeline_of(**request.given())
+    others = load_registry(request.plugins).passes
+    emit(render_passes(stages, others, screen_for(output)), output)
+
+
+def schema(output: Output = None) -> None:
+    """Print the JSON Schema of reports."""
+    path = Path(__file__).parent.parent / "schema" / "report-1.json"
+    emit(path.read_text(encoding="utf-8"), output)

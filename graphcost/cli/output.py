@@ -1,0 +1,73 @@
+"""Where text goes: standard output, as the terminal can show it, or a file that is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphcost.errors import UnknownName
+from graphcost.files import write_atomic
+
+from .failures import tell
+
+if TYPE_CHECKING:
+    from graphcost.gate import Verdict
+    from graphcost.render.columns import Screen
+
+_BY_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown"}
+
+
+def choose_format(asked: str | None, output: Path | None, accepted: Sequence[str]) -> str:
+    """The format that was asked for, else the one that the name of the file speaks of, else a table."""
+    if asked is None:
+        by_suffix = _BY_SUFFIX.get(output.suffix.lower(), "table") if output else "table"
+        return by_suffix if by_suffix in accepted else "table"
+    if asked not in accepted:
+        raise UnknownName("format", asked, accepted)
+    return asked
+
+
+def emit(text: str, output: Path | None) -> None:
+    """Write to the file, or to standard output. A reader that has seen enough (`| head`) ends nothing but the output:
+    the exit code still says what it would have said."""
+    if output is not None and str(output) != "-":
+        write_atomic(output, text)
+        return
+    _never_fail_on_a_letter()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def screen_for(output: Path | None) -> Screen:
+    """The width and the colours of the terminal; neither for a file or a pipe."""
+    from graphcost.render.columns import PLAIN, Screen
+
+    if output is not None or not sys.stdout.isatty():
+        return PLAIN
+    colour = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return Screen(shutil.get_terminal_size().columns, colour)
+
+
+def judge(verdicts: Iterable[Verdict], verbose: bool) -> int:
+    """Say which thresholds did not pass, or with `verbose` all of them; the exit code."""
+    from graphcost.gate import Outcome, exit_code
+
+    listed = list(verdicts)
+    for verdict in listed:
+        if verbose or verdict.outcome is not Outcome.PASSED:
+            tell(verdict.sentence)
+    return exit_code(listed)
+
+
+def _never_fail_on_a_letter() -> None:
+    """A terminal that lacks a letter gets its number: names in a model can hold anything."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")

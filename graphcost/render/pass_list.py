@@ -1,0 +1,51 @@
+"""A pipeline with its stages, what each pass does and which options it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+
+from graphcost.pipeline import Pass, Stage
+from graphcost.spec import print_pass
+
+from .columns import PLAIN, Screen
+
+
+def render_passes(
+    stages: Sequence[Stage], catalogue: Mapping[str, Callable[[], type[Pass]]], screen: Screen = PLAIN
+) -> str:
+    """The stages in order, then the passes that are there but not in the pipeline; with a newline at the end."""
+    used = {step.name for stage in stages for step in stage.passes}
+    others = {name: load() for name, load in sorted(catalogue.items()) if name not in used}
+    width = max((len(print_pass(step)) for stage in stages for step in stage.passes), default=0)
+    width = max(width, *map(len, others), 0) if others else width
+    blocks = [_stage(stage, width, screen) for stage in stages]
+    blocks += [[screen.paint("not in this pipeline", "bold"), *_others(others, width)]] if others else []
+    return "\n".join(line for block in blocks for line in block) + "\n"
+
+
+def _stage(stage: Stage, width: int, screen: Screen) -> list[str]:
+    lines = [line for step in stage.passes for line in _pass(print_pass(step), type(step), width)]
+    return [screen.paint(stage.name or "(no stage)", "bold"), *(lines or [screen.paint("  (empty)", "dim")])]
+
+
+def _others(others: Mapping[str, type[Pass]], width: int) -> Iterable[str]:
+    return [line for name, kind in others.items() for line in _pass(name, kind, width)]
+
+
+def _pass(text: str, kind: type[Pass], width: int) -> list[str]:
+    options = ", ".join(f"{f.name.replace('_', '-')}: {_type_name(f.type)}" for f in fields(kind))
+    lines = [f"  {text:<{width}}  {_first_sentence(kind)}"]
+    return [*lines, f"  {'':<{width}}  options: {options}"] if options else lines
+
+
+def _type_name(annotation: object) -> str:
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+
+
+def _first_sentence(kind: type[Pass]) -> str:
+    """The first paragraph of the docstring on one line; a dataclass without one has only its signature."""
+    text = (kind.__doc__ or "").strip()
+    if text.startswith(f"{kind.__name__}("):
+        return ""
+    return " ".join(text.split("\n\n")[0].split())

@@ -1,0 +1,63 @@
+"""Control flow: the types that leave a node follow from those that leave its bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from graphcost.ir import Graph, Node, Value
+from graphcost.types import Type
+
+from .bodies import Control, Runner, enter
+from .errors import ShapeMismatch
+from .loops import loop, scan, sequence_map
+from .unify import unify
+
+
+def branch(runner: Runner, node: Node) -> Sequence[Type]:
+    """The branch that a known condition takes, else what both have in common. A branch that does not fit its operands
+    is one that is never taken: exporters write such for ranks that do not occur."""
+    taken = _taken(runner, node)
+    ran = [body for body in node.bodies if _runs(runner, node, body, must=body is taken)]
+    if not ran:
+        raise ShapeMismatch(node, "none of its branches fits its operands")
+    leaves = [taken] if taken in ran else ran
+    if len(leaves) == 1:
+        for result, left in zip(node.results, leaves[0].outputs):
+            _hand_over(runner, left, result)
+        return [left.type for left in leaves[0].outputs]
+    return [unify(a.type, b.type, f"{node.name}.{i}") for i, (a, b) in enumerate(zip(*(g.outputs for g in leaves)))]
+
+
+def _taken(runner: Runner, node: Node) -> Graph | None:
+    condition = runner.facts.known(node.operand(0))
+    if condition is None or condition.dtype == object or condition.size != 1:
+        return None
+    wanted = "then_branch" if condition.reshape(-1)[0] else "else_branch"
+    return next((body for body in node.bodies if body.name == wanted), None)
+
+
+def _runs(runner: Runner, node: Node, body: Graph, must: bool) -> bool:
+    enter(runner, node, body)
+    try:
+        runner.run(body)
+    except ShapeMismatch:
+        if must:
+            raise
+        return False
+    return True
+
+
+def _hand_over(runner: Runner, left: Value, result: Value) -> None:
+    """Data first, since the type of the result is set from what this returns."""
+    data = runner.facts.known(left)
+    if data is not None:
+        result.type = left.type
+        runner.facts.learn(result, data)
+
+
+CONTROL: Mapping[str, Control] = {
+    "onnx.If": branch,
+    "onnx.Loop": loop,
+    "onnx.Scan": scan,
+    "onnx.SequenceMap": sequence_map,
+}

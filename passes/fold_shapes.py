@@ -1,0 +1,111 @@
+"""Constant folding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from graphcost.shapes.engine import Facts
+
+from graphcost.analyses import VALUES
+from graphcost.ir import Graph, Node, Value
+from graphcost.pipeline import UNCHANGED, Change, Context, Pass
+from graphcost.types import TensorType
+
+from .ledger import Ledger, executed_graphs
+from .values import is_output
+
+_MIB = 1 << 20
+
+RANDOM = frozenset({
+    "onnx.RandomNormal", "onnx.RandomNormalLike", "onnx.RandomUniform", "onnx.RandomUniformLike", "onnx.Bernoulli",
+    "onnx.Multinomial", "onnx.Dropout",
+})  # fmt: skip
+"""What gives something else each time it runs (Dropout in training; otherwise it is no operation at all)."""
+
+QUANTIZERS = frozenset({"onnx.QuantizeLinear", "onnx.DequantizeLinear", "onnx.DynamicQuantizeLinear"})
+"""Over a weight they say in which precision it is used; folded, they could tell no later pass."""
+
+
+@dataclass(frozen=True)
+class FoldShapes(Pass):
+    """Turn what is known before the network runs into weights.
+
+    Folded are nodes whose results are known by propagation (whole shape computations: Shape, Gather, Concat, …) and
+    nodes that read only weights, whatever their size. Random numbers, Q/DQ and control flow are never folded, nor what
+    gives an output of the network, nor what would add more than `max_growth_bytes` to the weights (an Expand, Tile or
+    ConstantOfShape whose result is far larger than its operands).
+
+    Evidence: ConstShuffleFusion and ConstEltFusion in TensorRT's build logs; shape tensors are computed on the host.
+    """
+
+    name: ClassVar[str] = "fold-shapes"
+    max_growth_bytes: int = 64 * _MIB
+
+    def run(self, graph: Graph, ctx: Context) -> Change:
+        facts, ledger = ctx.get(VALUES), Ledger(self.name, graph, ctx)
+        count = sum(self._fold(node, facts, ledger) for part in executed_graphs(graph) for node in part)
+        ledger.close()
+        return Change(count) if count else UNCHANGED
+
+    def _fold(self, node: Node, facts: Facts, ledger: Ledger) -> bool:
+        reason = _why_known(node, facts)
+        if reason is None:
+            return False
+        if (kept := self._why_kept(node)) is not None:
+            ledger.refuse(node, kept)
+            return False
+        ledger.touch(node)
+        ledger.touch_readers(node)
+        for result in _read(node):
+            _become_weight(result, facts)
+        ledger.remove(node, reason)
+        return True
+
+    def _why_kept(self, node: Node) -> str | None:
+        for result in _read(node):
+            if is_output(result):
+                return f"%{result.name} is an output"
+        growth = sum(_bytes(v) for v in _read(node)) - sum(_bytes(v) for v in node.inputs)
+        if growth > self.max_growth_bytes:
+            return f"as a weight its result would take {growth / _MIB:.0f} MiB more than what it is made from"
+        return None
+
+
+def _read(node: Node) -> list[Value]:
+    return [result for result in node.results if result.use_count]
+
+
+def _why_known(node: Node, facts: Facts) -> str | None:
+    """Why the results are known before the network runs; None where they are not."""
+    read = _read(node)
+    if not read or node.bodies or node.op in QUANTIZERS:
+        return None
+    if all(facts.constant(result) is not None for result in read):
+        return "its value is known before the network runs"
+    if _reads_only_weights(node) and all(_is_sized(result) for result in read):
+        return "it reads only weights, so it is computed once"
+    return None
+
+
+def _reads_only_weights(node: Node) -> bool:
+    pure = node.op.startswith("onnx.") and node.op not in RANDOM
+    return pure and bool(node.inputs) and all(value.is_weight for value in node.inputs)
+
+
+def _is_sized(value: Value) -> bool:
+    return isinstance(value.type, TensorType) and value.type.is_static and value.type.size_bytes is not None
+
+
+def _bytes(value: Value) -> int:
+    return value.type.size_bytes or 0
+
+
+def _become_weight(result: Value, facts: Facts) -> None:
+    """The value keeps its name and its readers."""
+    graph, constant = result.graph, facts.constant(result)
+    assert graph is not None
+    if constant is not None and not _is_sized(result):
+        result.type = constant.type
+    result.constant = constant
+    graph.add_weight(result)

@@ -1,0 +1,95 @@
+"""What a pass takes away, measured: before = after + removed holds for MACs, elementwise operations and bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from graphcost.ir import Graph, Node
+from graphcost.pipeline import Context
+from graphcost.work.control import CONTROL
+from graphcost.work.node import Work, node_work
+
+
+def executed_graphs(graph: Graph) -> Iterator[Graph]:
+    """The graph, after the bodies of control flow in it. The body of a kernel only says what the kernel computes: it
+    is no part of the program."""
+    for node in graph:
+        if node.op in CONTROL:
+            for body in node.bodies:
+                yield from executed_graphs(body)
+    yield graph
+
+
+@dataclass
+class Ledger:
+    """Books what one run of a pass removes from `graph`.
+
+    Whoever changes a node touches it first; `close` books what the nodes that stay have lost. Each node is measured
+    at most twice. A node in a body works as often as the node that holds the body says, so what changes inside is
+    measured there, at the top.
+    """
+
+    rule: str
+    graph: Graph
+    ctx: Context
+    _before: dict[Node, Work] = field(default_factory=dict)
+
+    def touch(self, *nodes: Node) -> None:
+        """These nodes are about to change: remember what they work now."""
+        for node in nodes:
+            top = self._top(node)
+            if top is not self.graph.exit and top not in self._before:
+                self._before[top] = self._work(top)
+
+    def touch_readers(self, node: Node) -> None:
+        """Whoever reads a result of the node is about to read something else."""
+        for result in node.results:
+            self.touch(*result.readers)
+
+    def remove(self, node: Node, reason: str) -> None:
+        """Take out a node that nobody reads any more."""
+        self.touch(node)
+        self.ctx.journal.removed(node.origin, reason, self._before.pop(node, Work()))
+        self._graph_of(node).remove(node)
+
+    def merge(self, node: Node, gone: Node, new: Node, reason: str) -> None:
+        """Put `new` in the place of `node` and of `gone`, which it takes in."""
+        self.touch(node, gone)
+        graph = self._graph_of(node)
+        before = self._before.pop(node, Work()) + self._before.pop(gone, Work())
+        graph.replace((node, gone), new)
+        self.ctx.journal.did(self.rule, new, reason)
+        if graph is not self.graph:
+            self.ctx.journal.removed(gone.origin, reason, Work())
+            return
+        after = self._before[new] = self._work(new)
+        self.ctx.journal.removed(gone.origin, reason, minus(before, after))
+
+    def refuse(self, node: Node, reason: str) -> None:
+        self.ctx.journal.refused(self.rule, node, reason)
+
+    def close(self) -> None:
+        """Book what the touched nodes that still stand have lost."""
+        for node, before in self._before.items():
+            saved = minus(before, self._work(node)) if node.graph is self.graph else Work()
+            if saved != Work():
+                self.ctx.journal.removed(node.origin, f"{self.rule} left it less to do", saved)
+
+    def _work(self, node: Node) -> Work:
+        return node_work(node, self.ctx.analyses.operators).work
+
+    def _top(self, node: Node) -> Node:
+        """The node of the whole graph in whose bodies this one stands, or itself."""
+        while (graph := self._graph_of(node)) is not self.graph and graph.owner is not None:
+            node = graph.owner
+        return node
+
+    @staticmethod
+    def _graph_of(node: Node) -> Graph:
+        assert node.graph is not None, f"{node.name} has been removed"
+        return node.graph
+
+
+def minus(a: Work, b: Work) -> Work:
+    return a + b * -1
