@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from graphcost.plugin import Plugin, lazily
 
-PLUGIN = Plugin(cost_models={"roofline": lazily("graphcost.cost_models.roofline", "Roofline")})
+PLUGIN = Plugin(cost_models={"roofline": lazily("graphcost.cost_models.roofline", "ROOFLINE")})

@@ -43,7 +43,44 @@ _ROOMS = {
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604 - the names of _ROOMS
+__all__ = [
+    "__version__",
+    "Bound",
+    "Change",
+    "Context",
+    "Cost",
+    "CostModel",
+    "Diff",
+    "Effort",
+    "Graph",
+    "KernelQuery",
+    "ModelError",
+    "Node",
+    "Operators",
+    "Pass",
+    "PassFailed",
+    "Plugin",
+    "Refusal",
+    "Report",
+    "ResizeError",
+    "Run",
+    "Target",
+    "TensorType",
+    "Trust",
+    "UNCHANGED",
+    "UsageError",
+    "UserError",
+    "Value",
+    "analyze",
+    "compare",
+    "explain",
+    "lazily",
+    "make_target",
+    "opt",
+    "parse_graph",
+    "print_graph",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

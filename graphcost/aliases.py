@@ -14,12 +14,12 @@ from .types import BITS, TensorType, Type, bound
 
 def same(node: Node) -> tuple[Alias, ...]:
     """The result is operand 0 under another name or shape."""
-    return (Alias(0, 0, Relation.SAME),)
+    return (Alias(0, 0, Relation.SAME),) if node.operands and node.results else ()
 
 
 def cast_aliases(node: Node) -> tuple[Alias, ...]:
     """A cast to the element type that the operand has already is the operand."""
-    source, target = node.operand(0), node.results[0].type
+    source, target = node.operand(0), node.results[0].type if node.results else None
     if source is None or not isinstance(source.type, TensorType) or not isinstance(target, TensorType):
         return ()
     return same(node) if source.type.dtype == target.dtype != "?" else ()

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 from .analyses import MEMORY, VALUES, WORK
 from .cost import Cost, CostModel, KernelQuery, estimate_all
 from .device import DeviceProfile
-from .errors import UsageError
+from .errors import ModelError, UsageError
 from .importer import Imported, load, parse_sizes
-from .ir import Graph, Node
+from .ir import Graph, InvalidIR, Node
 from .journal import Journal
 from .kernels import queries_of
 from .memory import plan_arena
@@ -22,7 +22,8 @@ from .plugin import Plugin, Registry, load_registry
 from .reduce import Findings, reduce
 from .report import Report
 from .spec import Insertion, insert, parse_insertion, parse_stages
-from .target import Target, make_target
+from .target import Target, make_target, parse_target_header
+from .text import TextError, parse_graph, parse_target, print_graph
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Any"
 """A path, the bytes of a file, an onnx.ModelProto or an onnx_graphsurgeon.Graph."""
@@ -90,8 +91,6 @@ def run(
 
 def opt(model: Source, passes: str, device: str | DeviceProfile | None = None, **options: Any) -> str:
     """The text of a model's graph, or of a `.gcir` file's, after passes: `"fold-shapes,dce"`."""
-    from .text import print_graph
-
     plugins = options.pop("plugins", ())
     registry = _registry(plugins)
     graph, ctx = _open(model, registry, device, options)
@@ -106,7 +105,9 @@ def explain(found: Run, node: str) -> list[str]:
     return explain_node(found, node)
 
 
-def pipeline_of(device: str | None = None, plugins: Iterable[str | Path | Plugin] = (), **options: Any) -> tuple[Stage, ...]:
+def pipeline_of(
+    device: str | None = None, plugins: Iterable[str | Path | Plugin] = (), **options: Any
+) -> tuple[Stage, ...]:
     """The stages that a run for this target would go through."""
     return _stages(make_target(device, **options), _registry(plugins), None, ())
 
@@ -117,7 +118,9 @@ def _registry(plugins: Iterable[str | Path | Plugin]) -> Registry:
     return load_registry([p for p in given if not isinstance(p, Plugin)], objects)
 
 
-def _stages(target: Target, registry: Registry, pipeline: str | None, inserted: Iterable[Inserted]) -> tuple[Stage, ...]:
+def _stages(
+    target: Target, registry: Registry, pipeline: str | None, inserted: Iterable[Inserted]
+) -> tuple[Stage, ...]:
     text = target.runtime.pipeline(target.mode) if pipeline is None else pipeline
     stages = parse_stages(text, registry.passes)
     for item in inserted:
@@ -163,24 +166,28 @@ def _find(
     )
 
 
-def _open(model: Source, registry: Registry, device: str | DeviceProfile | None, options: dict[str, Any]) -> tuple[Graph, Context]:
-    """A graph to run passes over: parsed if it is text, imported otherwise. A `; target:` line counts where no device
-    is given."""
-    from .errors import ModelError
-    from .target import parse_target_header
-    from .text import TextError, parse_graph, parse_target
-
+def _open(
+    model: Source, registry: Registry, device: str | DeviceProfile | None, options: dict[str, Any]
+) -> tuple[Graph, Context]:
+    """A graph to run passes over: parsed if it is text, imported otherwise."""
     sizes = parse_sizes(options.pop("shapes", ()), options.pop("dims", ()), options.pop("batch", None))
-    if not str(model).endswith(".gcir"):
-        target = make_target(device, **options)
-        imported = load(model, registry.operators, sizes)
-        return imported.graph, _context(imported, target, registry, _models(target, registry, ()))
+    if isinstance(model, (str, os.PathLike)) and os.fspath(model).endswith(".gcir"):
+        return _open_text(Path(model), registry, device, options)
+    target = make_target(device, **options)
+    imported = load(model, registry.operators, sizes)
+    return imported.graph, _context(imported, target, registry, _models(target, registry, ()))
+
+
+def _open_text(
+    path: Path, registry: Registry, device: str | DeviceProfile | None, options: dict[str, Any]
+) -> tuple[Graph, Context]:
+    """A `.gcir` file; its `; target:` line counts where no device is given."""
     try:
-        text = Path(model).read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
         graph = parse_graph(text)
         graph.verify()
-    except (OSError, TextError) as error:
-        raise ModelError(f"cannot read {model}: {error}") from None
+    except (OSError, UnicodeDecodeError, TextError, InvalidIR) as error:
+        raise ModelError(f"cannot read {path}: {error}") from None
     header = parse_target(text)
     target = parse_target_header(header) if header and device is None else make_target(device, **options)
     analyses = Analyses(graph, registry.operators)

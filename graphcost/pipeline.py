@@ -22,10 +22,14 @@ Estimate: TypeAlias = "Callable[[Sequence[KernelQuery]], Sequence[Cost]]"
 
 @dataclass(frozen=True, eq=False)
 class Analysis(Generic[T]):
-    """A named pure function of a graph, computed on demand and kept until a pass breaks it."""
+    """A named pure function of a graph, computed on demand and kept until a pass breaks it.
+
+    `agrees` says of two results, of which the first was kept, whether they say the same of the graph.
+    """
 
     name: str
     compute: Callable[[Graph, Analyses], T]
+    agrees: Callable[[Graph, T, T], bool] = lambda graph, kept, fresh: kept == fresh
 
 
 @dataclass
@@ -66,7 +70,7 @@ class Analyses:
     def stale(self) -> list[str]:
         """Names of kept results that a fresh computation contradicts."""
         fresh = Analyses(self.graph, self.operators)
-        return [a.name for a, kept in self._results.items() if fresh.get(a) != kept]
+        return [a.name for a, kept in self._results.items() if not a.agrees(self.graph, kept, fresh.get(a))]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 from .cost import CostModel
@@ -43,7 +44,8 @@ class Registry:
     def cost_model(self, name: str) -> CostModel:
         if name not in self.models:
             raise UnknownName("cost model", name, sorted(self.models))
-        return self.models[name]()
+        model: CostModel | type[CostModel] = self.models[name]()
+        return model() if isinstance(model, type) else model  # `lazily` loads the class
 
 
 def lazily(module: str, name: str) -> Loader[Any]:
@@ -96,18 +98,28 @@ def _installed() -> dict[str, Plugin]:
 
 
 def _from_file(path: Path) -> Plugin:
-    """The PLUGIN of a Python file. The file is run, as `python file.py` would run it."""
-    import runpy
-
+    """The PLUGIN of a Python file."""
     if not path.is_file():
         raise UsageError(f"plug-in {path} is not a file")
     try:
-        names = runpy.run_path(str(path), run_name=path.stem)
+        module = _as_module(path)
     except Exception as error:
         raise UsageError(f"plug-in {path} cannot be loaded: {type(error).__name__}: {error}") from error
-    if "PLUGIN" not in names:
+    if not hasattr(module, "PLUGIN"):
         raise UsageError(f"plug-in {path} defines no PLUGIN = graphcost.Plugin(...)")
-    return _checked(names["PLUGIN"], str(path))
+    return _checked(module.PLUGIN, str(path))
+
+
+def _as_module(path: Path) -> ModuleType:
+    """Run a file as a module that Python can find by name, for that is where the annotations of the options of its
+    passes are looked up."""
+    import sys
+
+    module = ModuleType(f"graphcost_plugin_{path.resolve()}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+    return module
 
 
 def _checked(plugin: object, owner: str) -> Plugin:

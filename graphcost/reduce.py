@@ -128,10 +128,16 @@ def _totals(found: Findings, latency_ms: float | None, memory: Memory) -> Totals
         weight_bytes=found.memory.weight_bytes,
         workspace_bytes=workspace,
         context_bytes=context,
-        total_memory_bytes=None if arena is None else found.memory.weight_bytes + arena + (workspace or 0) + (context or 0),
+        total_memory_bytes=None if arena is None else _least_bytes(found),
         kernels=sum(cost.bound is not Bound.NONE for cost in costs),
         coverage=_coverage(found),
     )
+
+
+def _least_bytes(found: Findings) -> int:
+    """Weights and arena, and the context where it is known: the least that the network takes."""
+    context = found.target.device.context_bytes if found.target.device else None
+    return found.memory.weight_bytes + found.arena.size_bytes + (context or 0)
 
 
 def _sum(parts: Sequence[float | None]) -> float | None:
@@ -153,8 +159,7 @@ def _coverage(found: Findings) -> Coverage:
 def _memory(found: Findings) -> Memory:
     device, profile = found.target.device, found.memory
     usable = device.usable_ram_bytes if device else None
-    needed = profile.weight_bytes + found.arena.size_bytes + ((device.context_bytes or 0) if device else 0)
-    fits, reason = _fits(found, usable, needed)
+    fits, reason = _fits(found, usable)
     return Memory(
         peak_at=profile.peak_at.name if profile.peak_at else None,
         holders=tuple(Holder(h.name, h.size_bytes) for h in profile.holders[:_HOLDERS]),
@@ -166,19 +171,19 @@ def _memory(found: Findings) -> Memory:
     )
 
 
-def _fits(found: Findings, usable: int | None, needed: int) -> tuple[bool | None, str]:
+def _fits(found: Findings, usable: int | None) -> tuple[bool | None, str]:
     """Whether it fits in the device's memory; unknown where a part is unknown that could decide it."""
     device = found.target.device
     if device is None:
         return None, "no device"
     if usable is None:
         return None, f"what the system keeps of the memory of {device.id} is not known"
-    if needed > usable:
+    if _least_bytes(found) > usable:
         return False, "the network alone needs more than there is"
     if found.memory.unknown:
         return None, f"the size of {found.memory.unknown[0].name} is not known"
     if device.context_bytes is None:
-        return None, f"the network leaves room, but what the CUDA context of {device.id} and workspaces take is not known"
+        return None, "the network leaves room, but what the CUDA context and workspaces take is not known"
     return None, "the network and the CUDA context leave room, but what workspaces take is not known"
 
 

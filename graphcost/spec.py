@@ -64,7 +64,12 @@ def make_pass(name: str, options: str, catalogue: Catalogue) -> Pass:
             accepted = ", ".join(map(_kebab, known)) or "none"
             raise UsageError(f"pass '{name}' has no option '{_kebab(key)}'; its options: {accepted}")
         values[key] = _convert(name, known[key], text, kind)
-    return kind(**values)
+    if missing := [key for key, option in known.items() if key not in values and _default(option) is MISSING]:
+        raise UsageError(f"pass '{name}' needs option '{_kebab(missing[0])}'")
+    try:
+        return kind(**values)
+    except ValueError as error:  # the pass itself says which values make sense
+        raise UsageError(f"pass '{name}': {error}") from None
 
 
 def print_pass(step: Pass) -> str:
@@ -170,13 +175,28 @@ def _convert(name: str, option: Field[Any], text: str, kind: type[Pass]) -> obje
     try:
         return _as(wanted, text)
     except (ValueError, KeyError):
-        expected = getattr(wanted, "__name__", str(wanted))
-        raise UsageError(f"pass '{name}': option '{_kebab(option.name)}' takes {expected}, not '{text}'") from None
+        raise UsageError(
+            f"pass '{name}': option '{_kebab(option.name)}' takes {_expected(wanted)}, not '{text}'"
+        ) from None
+
+
+def _expected(wanted: Any) -> str:
+    """A type in words: `int`, `int | None`, `up or down`."""
+    from typing import Literal, get_args, get_origin
+
+    if get_origin(wanted) is Literal:
+        return " or ".join(map(str, get_args(wanted)))
+    return wanted.__name__ if isinstance(wanted, type) and not get_args(wanted) else str(wanted)
 
 
 def _as(wanted: Any, text: str) -> object:
-    from typing import get_args, get_origin
+    from types import UnionType
+    from typing import Literal, Union, get_args, get_origin
 
+    if get_origin(wanted) in (Union, UnionType):
+        return None if text.lower() == "none" else _as(get_args(wanted)[0], text)
+    if get_origin(wanted) is Literal:
+        return {str(choice): choice for choice in get_args(wanted)}[text]
     if get_origin(wanted) is tuple:
         items = [part.strip() for part in text.strip("[]").split(",") if part.strip()]
         return tuple(_as(get_args(wanted)[0], item) for item in items)
@@ -194,7 +214,7 @@ def _default(option: Field[Any]) -> object:
 def _option_text(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{','.join(map(_option_text, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
 def _print_stage(stage: Stage) -> str:

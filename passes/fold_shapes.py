@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from graphcost.shapes.engine import Facts
-
 from graphcost.analyses import VALUES
 from graphcost.ir import Graph, Node, Value
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
+from graphcost.shapes import Facts
 from graphcost.types import TensorType
 
 from .ledger import Ledger, executed_graphs
-from .values import is_output
+from .values import constant_of, is_known, is_output
 
 _MIB = 1 << 20
 
@@ -79,9 +78,9 @@ def _read(node: Node) -> list[Value]:
 def _why_known(node: Node, facts: Facts) -> str | None:
     """Why the results are known before the network runs; None where they are not."""
     read = _read(node)
-    if not read or node.bodies or node.op in QUANTIZERS:
+    if not read or node.op in QUANTIZERS:
         return None
-    if all(facts.constant(result) is not None for result in read):
+    if all(is_known(facts, result) for result in read):
         return "its value is known before the network runs"
     if _reads_only_weights(node) and all(_is_sized(result) for result in read):
         return "it reads only weights, so it is computed once"
@@ -89,7 +88,7 @@ def _why_known(node: Node, facts: Facts) -> str | None:
 
 
 def _reads_only_weights(node: Node) -> bool:
-    pure = node.op.startswith("onnx.") and node.op not in RANDOM
+    pure = node.op.startswith("onnx.") and node.op not in RANDOM and not node.bodies
     return pure and bool(node.inputs) and all(value.is_weight for value in node.inputs)
 
 
@@ -103,9 +102,7 @@ def _bytes(value: Value) -> int:
 
 def _become_weight(result: Value, facts: Facts) -> None:
     """The value keeps its name and its readers."""
-    graph, constant = result.graph, facts.constant(result)
+    graph = result.graph
     assert graph is not None
-    if constant is not None and not _is_sized(result):
-        result.type = constant.type
-    result.constant = constant
+    result.constant = constant_of(facts, result)
     graph.add_weight(result)

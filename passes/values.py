@@ -5,6 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from graphcost.ir import Graph, Value
+from graphcost.shapes import Facts
+from graphcost.types import FLOATS, Constant, TensorType
+
+MOST_INTEGERS, MOST_REALS = 1024, 64
+"""How many values a weight keeps: what shapes, axes, scales and zero points need. The importer does the same."""
+
+
+def is_known(facts: Facts, value: Value) -> bool:
+    """Whether every element of a value is a known number."""
+    array = facts.known(value)
+    return array is not None and array.dtype != object
+
+
+def constant_of(facts: Facts, value: Value) -> Constant | None:
+    """The data of a value that is known; None where there are more of them than a weight keeps."""
+    array, kind = facts.known(value), value.type
+    if array is None or array.dtype == object or not isinstance(kind, TensorType):
+        return None
+    if array.size > (MOST_REALS if kind.dtype in FLOATS else MOST_INTEGERS):
+        return None
+    return Constant(kind.dtype, array.shape, tuple(array.reshape(-1).tolist()))
 
 
 def is_output(value: Value) -> bool:

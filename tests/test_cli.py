@@ -329,21 +329,28 @@ def test_version_and_help(cli):
 # Terminals and pipes
 
 
-def run_process(*arguments, **environment):
-    command = [sys.executable, "-m", "graphcost", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **environment})
+@pytest.fixture
+def start(tmp_path):
+    """Starts the command as a process of its own, in an empty folder."""
+
+    def run(*arguments, **environment):
+        command = [sys.executable, "-m", "graphcost", *map(str, arguments)]
+        given = {**os.environ, **environment}
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=given, cwd=tmp_path)
+
+    return run
 
 
-def test_a_reader_that_has_seen_enough_is_no_error():
-    process = run_process("devices", "--format", "json")
+def test_a_reader_that_has_seen_enough_is_no_error(start):
+    process = start("devices", "--format", "json")
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() == 0
 
 
-def test_a_terminal_without_the_letters_gets_their_numbers():
-    process = run_process("passes", PYTHONIOENCODING="ascii")
+def test_a_terminal_without_the_letters_gets_their_numbers(start):
+    process = start("passes", PYTHONIOENCODING="ascii")
     out, err = process.communicate()
     assert (process.returncode, err) == (0, b"")
     out.decode("ascii")

@@ -294,6 +294,19 @@ def test_best_fit_alone_is_sound_too(made):
         assert_no_overlap(net.storages(*outputs))
 
 
+@pytest.mark.parametrize(
+    "name", ["swin_tiny_patch4_window7_224.ts17", "bert_mini4.ts17", "torchvision/shufflenet_v2_x1_5_224"]
+)
+def test_the_arena_of_a_real_network_is_at_most_an_eighth_above_its_peak(name, shared, registry):
+    from graphcost.importer import load
+
+    operators = registry.operators
+    found = liveness(load(shared / "models" / f"{name}.onnx", operators).graph, operators)
+    made = plan_arena(found.storages)
+    assert not found.is_lower_bound
+    assert found.peak_activation_bytes == made.lower_bound_bytes <= made.size_bytes <= made.lower_bound_bytes * 9 // 8
+
+
 # In place
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from graphcost.ir import Graph, Node, Value
 from graphcost.operators import Operators
@@ -301,6 +304,35 @@ def test_an_absent_optional_result_has_no_bytes():
     assert found.work.bytes_written == 16
 
 
+odd_types = st.one_of(
+    st.just(NONE),
+    st.just(UNKNOWN),
+    st.just(ContainerType("seq", f32(3))),
+    st.lists(st.integers(0, 3), max_size=5).map(lambda dims: TensorType("f32", tuple(dims))),
+)
+odd_attrs = st.dictionaries(
+    st.sampled_from(
+        ["axis", "axes", "kernel_shape", "group", "num_heads", "k", "transA", "mode", "equation", "bits", "N"]
+    ),
+    st.one_of(st.integers(-9, 9), st.text(max_size=3), st.just((0, 7))),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(sorted(WORK)),
+    st.lists(st.one_of(st.none(), odd_types), max_size=6),
+    st.lists(odd_types, max_size=3),
+    odd_attrs,
+)
+def test_a_node_that_breaks_the_rules_of_its_operator_is_counted_or_unknown_but_never_stops_the_run(
+    op, operands, results, attrs
+):
+    found = counted(op, operands, results, attrs)
+    assert found.unknown != ""
+    assert min(found.work.macs, found.work.elementwise_ops, found.work.bytes_read, found.work.bytes_written) >= 0
+
+
 # Kernels and control flow
 
 
@@ -415,3 +447,19 @@ def test_every_operator_belongs_to_one_family():
     families = [table for name, table in vars(work).items() if name.isupper() and name != "WORK"]
     assert len(families) >= 10
     assert sum(map(len, families)) == len(WORK)
+
+
+def test_every_operator_of_the_zoo_inside_the_onnx_package_has_a_formula():
+    import onnx
+
+    folder = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+    models = [onnx.load(path, load_external_data=False) for path in sorted(folder.glob("*.onnx"))]
+    assert {f"onnx.{node.op_type}" for model in models for node in model.graph.node} <= set(WORK)
+
+
+def test_every_onnx_operator_has_a_formula_but_those_on_text_and_compressed_images():
+    import onnx.defs
+
+    listed = {f"onnx.{s.name}" for s in onnx.defs.get_all_schemas() if s.domain == ""} - CONTROL_FLOW - set(WORK)
+    text = {"RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer"}
+    assert listed <= {f"onnx.{name}" for name in (*text, "ImageDecoder")}

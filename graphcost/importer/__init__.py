@@ -85,7 +85,8 @@ def _typed(graph: Graph, chosen: Chosen, operators: Operators, sizes: Sizes) -> 
 
 def _inputs(record: ModelRecord) -> list[ValueInfoRecord]:
     """The declared inputs; old files list their weights there too."""
-    weights = {tensor.name for tensor in (*record.graph.initializers, *record.graph.sparse_initializers)}
+    weights = {tensor.name for tensor in record.graph.initializers}
+    weights |= {tensor.name for tensor in record.graph.sparse_initializers}
     return [info for info in record.graph.inputs if info.name not in weights]
 
 

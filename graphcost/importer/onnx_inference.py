@@ -33,7 +33,7 @@ def _infer(node: Node, domain: str, op_type: str, known: Known) -> Sequence[Type
 
     names = ["" if v is None else f"i{slot}" for slot, v in enumerate(node.operands)]
     outputs = [f"o{slot}" for slot in range(len(node.results))]
-    attrs = {k: v for k, v in node.attrs.items() if not isinstance(v, (Constant, TensorType))}
+    attrs: dict[str, Any] = {k: v for k, v in node.attrs.items() if not isinstance(v, (Constant, TensorType))}
     proto = helper.make_node(op_type, names, outputs, domain=domain, **attrs)
     types: dict[str, Any] = {}
     data: dict[str, Any] = {}

@@ -14,7 +14,7 @@ Dims = tuple[int, ...]
 Declared = Mapping[str, "tuple[DimRecord, ...] | None"]
 
 _SHAPE = re.compile(
-    r"\s*(?P<name>.*?)\s*[:=]\s*(?:\[(?P<list>[^\]]*)\]|(?P<dims>\d+(?:[x,]\s*\d+)*(?![\w:=]))|(?P<scalar>scalar))\s*(?:,(?=.)|$)"
+    r"\s*(?P<name>[^,;]*?)\s*[:=]\s*(?:\[(?P<list>[^\]]*)\]|(?P<dims>\d+(?:[x,]\s*\d+)*(?![\w:=]))|(?P<scalar>scalar))\s*(?:,(?=.)|$)"
 )
 _BARE = re.compile(r"\d+(?:x\d+)*|\[[\d,\s]*\]")
 _BATCH_NAME = re.compile(r"(n|b|bs|batch\w*|\w*batch|\w*batch_size)", re.IGNORECASE)

@@ -22,16 +22,16 @@ def render_devices(entries: Sequence[DeviceEntry], screen: Screen = PLAIN) -> st
         Column("device", [entry.id for entry in entries], "<"),
         Column("sm", [str(p.sm).removeprefix("sm_") for p in shown]),
         Column("SMs", [str(p.sm_count) for p in shown]),
-        Column("MHz", [f"{p.gpu_clock_mhz:.0f}" for p in shown]),
+        Column("MHz", [f"{p.gpu_clock_mhz:.0f}" for p in shown], rank=2),
         Column("fp32", [_tera(p, "f32") for p in shown]),
         Column("fp16", [_tera(p, "f16") for p in shown]),
         Column("int8", [_tera(p, "i8") for p in shown]),
         Column("GB/s", [_number(p.dram_peak_gb_per_s) for p in shown]),
-        Column("sustained", [_number(p.dram_sustained_gb_per_s) for p in shown], rank=2),
+        Column("sustained", [_number(p.dram_sustained_gb_per_s) for p in shown], rank=4),
         Column("RAM", [f"{_number(p.ram_gib)} GiB" for p in shown]),
-        Column("TensorRT", [p.tensorrt_default or UNKNOWN for p in shown], "<", rank=1),
-        Column("modes", [_modes(entry) for entry in entries], "<", rank=3),
-        Column("aliases", [", ".join(entry.aliases) for entry in entries], "<", rank=4),
+        Column("TensorRT", [p.tensorrt_default or UNKNOWN for p in shown], "<", rank=3),
+        Column("modes", [_modes(entry) for entry in entries], "<", rank=1),
+        Column("aliases", [", ".join(entry.aliases) for entry in entries], "<", rank=5),
     ]
     return "\n".join([*lay_out(columns, screen), "", *_legend(screen)]) + "\n"
 

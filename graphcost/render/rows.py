@@ -82,7 +82,7 @@ def add_up(values: Iterable[float | None]) -> Amount:
 
 def _natural(report: Report) -> Order:
     """What makes a kernel big: its time, or its work where times are not known."""
-    return "latency" if any(kernel.latency_ms is not None for kernel in report.kernels) else "macs"
+    return "macs" if report.target.device is None else "latency"
 
 
 def _biggest_first(amount: Callable[[Row], float | None]) -> Callable[[Row], tuple[float, int]]:

@@ -26,12 +26,14 @@ def headline(report: Report) -> str:
 
 
 def model_line(report: Report) -> str:
-    """`resnet50.onnx · opset 17 · 25.6 M parameters · input f32[1,3,224,224]`."""
+    """`resnet50 · opset 17 · 25.56 M parameters · x f32[1,3,224,224] → y f32[1,1000]`."""
     model = report.model
-    parts = [model.name, f"opset {model.opset['ai.onnx']}" if "ai.onnx" in model.opset else ""]
+    opset = model.opset.get("ai.onnx", model.opset.get(""))
+    parts = [model.name, "" if opset is None else f"opset {opset}"]
     if model.parameters.distinct is not None:
         parts.append(f"{count(model.parameters.distinct)} parameters")
-    return " · ".join(filter(None, [*parts, _border("input", model.inputs), _border("output", model.outputs)]))
+    border = f"{_border('input', model.inputs)} → {_border('output', model.outputs)}"
+    return " · ".join(filter(None, [*parts, border]))
 
 
 def summary(report: Report, screen: Screen = PLAIN) -> list[str]:
@@ -81,11 +83,9 @@ def _at(device: str, mode: str | None) -> str:
 
 def _border(label: str, tensors: Sequence[Tensor]) -> str:
     """The one or two values that go in or out; more than these are counted."""
-    if not tensors:
-        return ""
-    if len(tensors) > 2:
-        return f"{len(tensors)} {label}s"
-    return f"{label} " + ", ".join(f"{t.name} {tensor_type(t)}" for t in tensors)
+    if not 1 <= len(tensors) <= 2:
+        return plural(len(tensors), label)
+    return ", ".join(f"{t.name} {tensor_type(t)}" for t in tensors)
 
 
 def tensor_type(tensor: Tensor) -> str:
@@ -132,6 +132,8 @@ def _memory(report: Report) -> Iterable[tuple[str, str]]:
 
 
 def _peak(totals: Totals, memory: Memory) -> str:
+    if totals.peak_activation_bytes is None:
+        return "unknown: the size of a tensor is not known"
     where = f" at {memory.peak_at}" if memory.peak_at else ""
     text = f"{size(totals.peak_activation_bytes)} at the peak{where}"
     bound = memory.arena_lower_bound_bytes

@@ -11,7 +11,7 @@ from .anchor import Anchor
 from .driver import Applied, apply_rules
 from .match import Match, Reject, in_order, leaving
 from .outline import bypass, merge_horizontal, outline
-from .pattern import Operators, Pattern, Result, anything, const, either, optional, scalar_of, trace
+from .pattern import Operators, Pattern, Result, anything, const, either, operators_of, optional, scalar_of, trace
 from .rule import FusionRule, Versions, rules_for
 from .search import find
 
@@ -34,6 +34,7 @@ __all__ = [
     "in_order",
     "leaving",
     "merge_horizontal",
+    "operators_of",
     "optional",
     "outline",
     "rules_for",

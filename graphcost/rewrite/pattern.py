@@ -216,6 +216,17 @@ def depth(pattern: Pattern) -> int:
     return of(pattern)
 
 
+def operators_of(pattern: Pattern) -> frozenset[str]:
+    """Every operator of an expression."""
+    found: dict[Pattern, None] = {pattern: None}
+    waiting = [pattern]
+    for part in waiting:  # grows while it is walked
+        inner = [p for p in part.parts() if p not in found]
+        found.update(dict.fromkeys(inner))
+        waiting.extend(inner)
+    return frozenset(op for part in found if isinstance(part, Result) for op in part.call.ops)
+
+
 def either(*options: Pattern) -> Pattern:
     """The first of the alternatives that fits."""
     return options[0] if len(options) == 1 else Either(options)

@@ -62,7 +62,7 @@ def _equation(equation: str, ranks: Sequence[int]) -> tuple[list[list[str]], lis
     if not left or left.count(",") + 1 != len(ranks):
         raise UnknownWork(f"equation {equation!r} does not have {len(ranks)} operands")
     terms = [_indices(term, rank) for term, rank in zip(left.split(","), ranks)]
-    dots = max((term for term in ([i for i in t if i.startswith(".")] for t in terms)), key=len)
+    dots = max(([i for i in term if i.startswith(".")] for term in terms), key=len)
     if arrow:
         return terms, [i for c in right.replace("...", ".") for i in (dots if c == "." else [c])]
     letters = left.replace(",", "").replace(".", "")

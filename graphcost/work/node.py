@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from graphcost.aliases import aliases_of
 from graphcost.ir import Graph, Node, Value
-from graphcost.operators import CountWork, Operators, Relation, UnknownWork
+from graphcost.operators import CountWork, Effort, Operators, Relation, UnknownWork
 
 from .control import CONTROL
 
@@ -82,7 +82,7 @@ def node_work(node: Node, operators: Operators) -> NodeWork:
 def _by_formula(node: Node, formula: CountWork, operators: Operators) -> NodeWork:
     """What the formula says; the bytes of the border where it says nothing of them."""
     try:
-        effort = formula(node)
+        effort = _effort(node, formula)
     except UnknownWork as reason:
         return _bordered(Work(), _border(node, operators), str(reason))
     read, written = effort.bytes_read, effort.bytes_written
@@ -90,6 +90,18 @@ def _by_formula(node: Node, formula: CountWork, operators: Operators) -> NodeWor
     if read is not None and written is not None:
         return NodeWork(computed)
     return _bordered(computed, _border(node, operators, reads=read is None, writes=written is None))
+
+
+def _effort(node: Node, formula: CountWork) -> Effort:
+    """The effort of a node. One that has other ranks or attributes than its operator should is unknown: a damaged file
+    does not stop the run."""
+    try:
+        effort = formula(node)
+    except (ArithmeticError, LookupError, ValueError) as error:
+        raise UnknownWork(f"its operands or attributes are not those of {node.op} ({error})") from error
+    if min(effort.macs, effort.elementwise_ops, effort.bytes_read or 0, effort.bytes_written or 0) < 0:
+        raise UnknownWork(f"its operands or attributes are not those of {node.op} (less than nothing to do)")
+    return effort
 
 
 def work_table(graph: Graph, operators: Operators) -> dict[Node, NodeWork]:

@@ -1,0 +1,116 @@
+"""What differs between a graph and its copy with other input sizes, told value by value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphcost.ir import Graph, Node, Value
+from graphcost.types import UNKNOWN, Constant, TensorType, Type
+
+from .facts import Facts
+from .factors import Axis, Factor
+
+
+def dims_of(type: Type) -> tuple[int, ...] | None:
+    """The dimensions of a tensor where all of them are known."""
+    if not isinstance(type, TensorType) or type.dims is None:
+        return None
+    known = tuple(dim for dim in type.dims if isinstance(dim, int))
+    return known if len(known) == len(type.dims) else None
+
+
+def integers_of(facts: Facts, value: Value | None) -> list[int] | None:
+    """The integers that a value holds, in a row; None when they are not all known."""
+    array = facts.known(value)
+    if array is None or array.dtype == object:
+        return None
+    return [int(item) for item in array.reshape(-1).tolist()]
+
+
+class Changes:
+    """Old and new sizes, which values are stored rather than computed from inputs, and where changes sit.
+
+    `facts` are those of the copy as far as it has been inferred, `old_facts` those of the original.
+    """
+
+    def __init__(self, original: Graph, copy: Graph, old_facts: Facts, facts: Facts) -> None:
+        self.old_facts = old_facts
+        self.facts = facts
+        self.twins: dict[Value, Value] = {}
+        self.nodes: dict[Node, Node] = {}
+        self.given: dict[Node, tuple[Value | None, ...]] = {}
+        self.axes: dict[Value, tuple[Axis, ...]] = {}
+        self._stored: set[Value] = set()
+        self._pair(copy, original)
+        leading = (self.of(value) for value in copy.inputs)
+        self.batches = {sizes[0] for sizes in leading if sizes and sizes[0].changes}
+        """The changes of the leading dimensions of inputs."""
+
+    def _pair(self, copy: Graph, original: Graph) -> None:
+        self.twins.update(zip(copy.values(), original.values()))
+        for node, twin in zip(copy, original):
+            self.nodes[node] = twin
+            self.given[node] = node.operands
+            for body, other in zip(node.bodies, twin.bodies):
+                self._pair(body, other)
+
+    def old_type(self, value: Value | None) -> Type:
+        """The type that a value had; a value that was made for the copy counts as one that has not changed."""
+        return UNKNOWN if value is None else self.twins.get(value, value).type
+
+    def of(self, value: Value | None) -> tuple[Factor, ...] | None:
+        """Old and new size of each dimension; None where one of them is not known."""
+        old, new = dims_of(self.old_type(value)), dims_of(UNKNOWN if value is None else value.type)
+        if old is None or new is None or len(old) != len(new):
+            return None
+        return tuple(map(Factor, old, new))
+
+    def any(self, value: Value | None) -> bool:
+        return value is not None and self.old_type(value) != value.type
+
+    def factors(self, value: Value | None) -> tuple[Axis, ...] | None:
+        """The factors of each dimension: as they were tracked, else each dimension as one factor."""
+        if value is not None and value in self.axes:
+            return self.axes[value]
+        sizes = self.of(value)
+        return None if sizes is None else tuple((size,) for size in sizes)
+
+    def old_integers(self, node: Node, slot: int) -> list[int] | None:
+        """What an operand of a node held in the original."""
+        return integers_of(self.old_facts, self.nodes[node].operand(slot))
+
+    def is_stored(self, value: Value | None) -> bool:
+        """Whether a value follows from weights alone."""
+        if value is None:
+            return False
+        if value in self._stored or value.is_weight:
+            return True
+        body = value.graph
+        if value.producer is not None or body is None or body.owner is None or self.facts.known(value) is None:
+            return False
+        slot = dict(zip(body.inputs, body.binds))[value]
+        return slot is not None and self.is_stored(body.owner.operand(slot))
+
+    def note_stored(self, node: Node) -> None:
+        """What a node gives that reads only what is stored is stored as well."""
+        if not node.bodies and all(operand is None or self.is_stored(operand) for operand in node.operands):
+            self._stored.update(node.results)
+
+    def store(self, node: Node, slot: int, values: Sequence[int]) -> None:
+        """Let an operand be a new weight of these integers. The old one stays: others may read it."""
+        graph, before = node.graph, node.operands[slot]
+        if graph is None or before is None or integers_of(self.facts, before) == list(values):
+            return
+        dtype = before.type.dtype if isinstance(before.type, TensorType) else "i64"
+        constant = Constant(dtype, (len(values),), tuple(values))
+        name = unique_name(graph, f"{node.name}_size")
+        node.set_operand(slot, graph.add_weight(Value(name, constant.type, constant)))
+
+
+def unique_name(graph: Graph, wanted: str) -> str:
+    """A name that no value of the graph has."""
+    taken = {value.name for value in graph.values()}
+    name, number = wanted, 2
+    while name in taken:
+        name, number = f"{wanted}_{number}", number + 1
+    return name

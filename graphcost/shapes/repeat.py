@@ -1,0 +1,144 @@
+"""Stored tensors that meet others with a larger batch now: they are repeated, as the exporter would have done.
+
+A class token `[1, 1, 768]` that is joined to patches, the first state of a recurrent layer: with a batch of one they
+were stored as they are. Repeating along a dimension of 1 changes no number that they hold. A dimension that held
+another batch is only changed where the tensor itself is a repetition (Expand, ConstantOfShape) or a weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from graphcost.ir import Node, Value
+from graphcost.types import UNKNOWN, TensorType
+
+from .changes import Changes, dims_of, integers_of, unique_name
+from .factors import Factor
+from .reading import integer, integers
+
+Visit: TypeAlias = Callable[[Node], None]
+"""Infers the types of one node."""
+
+Sizes: TypeAlias = "list[int]"
+
+
+def repeat_operands(changes: Changes, node: Node, visit: Visit) -> bool:
+    """Repeat each stored operand of a node whose operands do not fit together; whether there was any."""
+    found = False
+    for slot in range(len(node.operands)):
+        wanted = _wanted(changes, node, slot)
+        if wanted is not None and _repeat(changes, node, slot, wanted, visit):
+            found = True
+    return found
+
+
+def repeat_companions(changes: Changes, node: Node, visit: Visit) -> None:
+    """Repeat operands that must have the batch of the first one, but whose types nobody compares."""
+    for slot, axis in _COMPANIONS.get(node.op, {}).items():
+        lead = changes.of(node.operand(0))
+        index = integer(node, "axis") if node.op in _ELEMENTS else None
+        sizes = changes.of(node.operand(slot))
+        if lead is None or sizes is None or not changes.is_stored(node.operand(slot)):
+            continue
+        places = [axis] if index is None else [i for i in range(len(sizes)) if i != index % len(sizes)]
+        wanted = [size.new for size in sizes]
+        for place in places:
+            if place < min(len(lead), len(sizes)) and sizes[place].new == lead[place].old:
+                wanted[place] = lead[place].new
+        if wanted != [size.new for size in sizes]:
+            _repeat(changes, node, slot, wanted, visit)
+
+
+_ELEMENTS = frozenset({"onnx.GatherElements", "onnx.ScatterElements"})
+_COMPANIONS: Mapping[str, Mapping[int, int]] = {
+    "onnx.GatherElements": {1: 0},
+    "onnx.ScatterElements": {1: 0, 2: 0},
+    "onnx.RNN": {5: 1},
+    "onnx.GRU": {5: 1},
+    "onnx.LSTM": {5: 1, 6: 1},
+}
+
+
+def _wanted(changes: Changes, node: Node, slot: int) -> Sizes | None:
+    """The dimensions that a stored operand needs beside the others; None when it can stay."""
+    value = node.operand(slot)
+    mine = None if value is None else dims_of(value.type)
+    if mine is None or not changes.is_stored(value) or changes.any(value):
+        return None
+    wanted = list(mine)
+    for other in node.operands:
+        for axis, size in _beside(node, changes.of(other), len(mine)):
+            if size.changes and wanted[axis] == size.old and (size.old == 1 or size in changes.batches):
+                wanted[axis] = size.new
+    return None if wanted == list(mine) else wanted
+
+
+def _beside(node: Node, sizes: tuple[Factor, ...] | None, rank: int) -> list[tuple[int, Factor]]:
+    """Which dimension of a tensor of `rank` each size of another operand stands beside."""
+    if sizes is None:
+        return []
+    if node.op == "onnx.Concat":
+        joined = integer(node, "axis") % max(len(sizes), 1)
+        return [(i, size) for i, size in enumerate(sizes) if i != joined and i < rank]
+    offset = rank - len(sizes)
+    return [(i + offset, size) for i, size in enumerate(sizes) if i + offset >= 0]
+
+
+def _repeat(changes: Changes, node: Node, slot: int, wanted: Sizes, visit: Visit) -> bool:
+    value = node.operand(slot)
+    mine = None if value is None else dims_of(value.type)
+    if value is None or mine is None:
+        return False
+    if _retarget(changes, value, wanted, visit):
+        return True
+    if all(now in (1, want) for now, want in zip(mine, wanted)):
+        _insert_expand(changes, node, slot, value, wanted, visit)
+        return True
+    return value.is_weight and _replace_weight(node, slot, value, wanted)
+
+
+def _retarget(changes: Changes, value: Value, wanted: Sizes, visit: Visit) -> bool:
+    """Give another target to the Expand or ConstantOfShape that made the value, where nobody else reads it."""
+    maker = value.producer
+    slot = _TARGETS.get(maker.op) if maker is not None else None
+    if maker is None or slot is None or value.use_count != 1 or not changes.is_stored(maker.operand(slot)):
+        return False
+    target = integers_of(changes.facts, maker.operand(slot))
+    if target is None or len(target) != len(wanted):
+        return False
+    changes.store(maker, slot, wanted)
+    visit(maker)
+    return True
+
+
+_TARGETS = {"onnx.Expand": 1, "onnx.ConstantOfShape": 0}
+
+
+def _insert_expand(changes: Changes, node: Node, slot: int, value: Value, wanted: Sizes, visit: Visit) -> None:
+    """The new node stands for no node of the file."""
+    graph = node.graph
+    if graph is None:
+        return
+    repeated = Value(unique_name(graph, f"{value.name}_repeated"), UNKNOWN)
+    target = graph.add_weight(Value(unique_name(graph, f"{value.name}_size"), TensorType("i64", (0,))))
+    expand = Node("onnx.Expand", [value, target], [repeated], name=f"{node.name}_repeat_{slot}", origin=())
+    graph.insert_before(node, expand)
+    changes.store(expand, 1, wanted)
+    graph.remove_weight(target)
+    visit(expand)
+    changes.note_stored(expand)
+    node.set_operand(slot, repeated)
+
+
+def _replace_weight(node: Node, slot: int, value: Value, wanted: Sizes) -> bool:
+    """A weight with another batch: its numbers are not known."""
+    graph = node.graph
+    if graph is None or not isinstance(value.type, TensorType):
+        return False
+    resized = Value(unique_name(graph, f"{value.name}_resized"), value.type.with_dims(wanted))
+    node.set_operand(slot, graph.add_weight(resized))
+    return True
+
+
+_ = (Factor, integers)
