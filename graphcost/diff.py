@@ -85,6 +85,11 @@ class Diff:
         """The measure over all kernels."""
         return _total(self.measure, self.totals)
 
+    @property
+    def has_matches(self) -> bool:
+        """Whether any kernel has a counterpart; two networks without one have no ONNX name in common."""
+        return any(row.before and row.after for row in self.rows)
+
     def count(self, status: str) -> int:
         return sum(row.status == status for row in self.rows)
 

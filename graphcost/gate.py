@@ -192,9 +192,17 @@ def _compare(gate: Gate, value: float, told: str) -> Verdict:
 
 
 def _cannot_tell(gate: Gate, report: Report, when: str) -> Verdict:
-    why = " (no device was given)" if report.target.device is None else ""
-    sentence = f"cannot tell whether {gate.text!r}: {gate.metric} is unknown{when}{why}"
+    sentence = f"cannot tell whether {gate.text!r}: {gate.metric} is unknown{when}{_why(gate.metric, report)}"
     return Verdict(Outcome.CANNOT_TELL, sentence)
+
+
+def _why(metric: str, report: Report) -> str:
+    if report.target.device is None:
+        return " (no device was given)"
+    missing = sum(kernel.latency_ms is None for kernel in report.kernels)
+    return (
+        f" ({missing} of {len(report.kernels)} kernels have no estimate)" if metric == "latency_ms" and missing else ""
+    )
 
 
 def _factor(text: str, metric: str, quantity: Quantity, unit: str) -> float:

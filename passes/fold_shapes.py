@@ -67,7 +67,7 @@ class FoldShapes(Pass):
                 return f"%{result.name} is an output"
         growth = sum(_bytes(v) for v in _read(node)) - sum(_bytes(v) for v in node.inputs)
         if growth > self.max_growth_bytes:
-            return f"as a weight its result would take {growth / _MIB:.0f} MiB more than what it is made from"
+            return f"as a weight its result would take {growth / _MIB:.3g} MiB more than what it is made from"
         return None
 
 
@@ -78,7 +78,7 @@ def _read(node: Node) -> list[Value]:
 def _why_known(node: Node, facts: Facts) -> str | None:
     """Why the results are known before the network runs; None where they are not."""
     read = _read(node)
-    if not read or node.op in QUANTIZERS:
+    if not read or node.op == "onnx.Identity":  # of a weight: its readers should read the weight, not a copy
         return None
     if all(is_known(facts, result) for result in read):
         return "its value is known before the network runs"
@@ -88,7 +88,7 @@ def _why_known(node: Node, facts: Facts) -> str | None:
 
 
 def _reads_only_weights(node: Node) -> bool:
-    pure = node.op.startswith("onnx.") and node.op not in RANDOM and not node.bodies
+    pure = node.op.startswith("onnx.") and node.op not in RANDOM and node.op not in QUANTIZERS and not node.bodies
     return pure and bool(node.inputs) and all(value.is_weight for value in node.inputs)
 
 

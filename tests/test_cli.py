@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import jsonschema
 import onnx
 import onnx_models
 import pytest
@@ -94,6 +95,7 @@ def test_json_is_what_the_api_returns(cli, model):
     code, out, _ = cli("analyze", model, "-d", "nano", "--format", "json")
     assert code == 0
     assert json.loads(out) == api.analyze(str(model), "nano").to_json()
+    jsonschema.validate(json.loads(out), json.loads(cli("schema")[1]))
 
 
 @pytest.mark.parametrize(("name", "begins"), [("r.json", "{"), ("r.csv", "index,"), ("r.md", "### "), ("r.txt", "no ")])

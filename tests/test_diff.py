@@ -94,6 +94,8 @@ def test_a_report_does_not_differ_from_itself():
 def test_networks_without_a_common_name_are_compared_by_totals_and_kinds_and_it_is_said():
     diff = compare(make_report([make_kernel("a")]), make_report([make_kernel("b")]))
     assert any("only totals and kinds" in warning for warning in diff.warnings)
+    assert "gone" not in render_diff(diff)
+    assert "gone" in render_diff(diff, detail=1)
 
 
 def test_different_targets_are_said():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
+from random import Random
 from textwrap import dedent
 
 import pytest
@@ -163,9 +164,7 @@ def test_attributes_are_compared_or_tested():
 
 
 def test_alternatives_are_tried_in_order_and_taken_back_when_the_rest_does_not_fit():
-    graph = graph_of(
-        "%a: f32[8] = onnx.Neg(%x)\n%b: f32[8] = onnx.Relu(%a)\n%y: f32[8] = onnx.Sub(%b, %a)\nreturn %y"
-    )
+    graph = graph_of("%a: f32[8] = onnx.Neg(%x)\n%b: f32[8] = onnx.Relu(%a)\n%y: f32[8] = onnx.Sub(%b, %a)\nreturn %y")
     pattern = lambda op, x: op.Sub(either(op.Relu(op.Neg(x)), op.Relu(x)), x)  # noqa: E731
     found = match(pattern, graph, "y")
     assert found["x"].name == "a"
@@ -206,9 +205,7 @@ def test_an_inner_value_that_others_read_refuses_the_match_unless_the_rule_share
 
 
 def test_the_refusal_tells_of_the_attempt_that_got_furthest():
-    graph = graph_of(
-        "%a: f32[8] = onnx.Exp(%x)\n%b: f32[8] = onnx.Neg(%a)\n%c: f32[8] = onnx.Relu(%b)\nreturn %c"
-    )
+    graph = graph_of("%a: f32[8] = onnx.Exp(%x)\n%b: f32[8] = onnx.Neg(%a)\n%c: f32[8] = onnx.Relu(%b)\nreturn %c")
     found = refusal(lambda op, x: op.Relu(either(op.Abs(x), op.Neg(op.Log(x)))), graph, "c")
     assert found.reason == "%a is made by onnx.Exp, not by onnx.Log"
     assert [node.name for node in found.matched] == ["b", "c"]
@@ -377,9 +374,7 @@ def test_control_flow_keeps_its_body_inside_a_kernel():
 
 
 def test_a_set_with_a_path_that_leaves_and_comes_back_is_refused_and_nothing_changes():
-    graph = graph_of(
-        "%a: f32[8] = onnx.Neg(%x)\n%b: f32[8] = onnx.Exp(%a)\n%c: f32[8] = onnx.Add(%a, %b)\nreturn %c"
-    )
+    graph = graph_of("%a: f32[8] = onnx.Neg(%x)\n%b: f32[8] = onnx.Exp(%a)\n%c: f32[8] = onnx.Add(%a, %b)\nreturn %c")
     before = text_of(graph)
     with pytest.raises(Reject, match="c needs a node outside that needs the kernel"):
         outline(graph, nodes_of(graph, "a", "c"), "k")
@@ -407,6 +402,36 @@ def test_outlining_refuses_nodes_that_stand_elsewhere_or_twice_or_in_the_wrong_o
         outline(graph, [node_of(graph.clone(), "a")], "k")
     with pytest.raises(InvalidIR, match="order of execution"):
         outline(graph, [b, a], "k")
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_any_set_of_nodes_is_outlined_into_a_valid_graph_or_refused_without_a_trace(seed: int):
+    random = Random(seed)
+    graph = scattered(random, 12)
+    names = sorted(node.name for node in graph)
+    for mutate in (outline, merge_horizontal, outline):
+        before = print_graph(graph)
+        chosen = set(random.sample(list(graph), min(len(graph), random.randint(1, 5))))
+        try:
+            mutate(graph, [node for node in graph if node in chosen], "k", name=f"k{len(before)}")
+        except Reject:
+            assert print_graph(graph) == before
+        graph.verify()
+        assert parse_graph(print_graph(graph)).verify() is None
+        assert sorted(origin.name for node in graph for origin in node.origin) == names
+
+
+def scattered(random: Random, count: int) -> Graph:
+    """Nodes with one or two results that read whatever stands before them."""
+    graph = Graph("scattered", [Value("x", F32)])
+    values = list(graph.inputs)
+    for number in range(count):
+        results = [Value(f"v{number}_{index}", F32) for index in range(random.randint(1, 2))]
+        operands = [random.choice([*values[-5:], None]) for _ in range(random.randint(1, 3))]
+        graph.append(Node("onnx.Op", operands, results, name=f"n{number}"))
+        values += results
+    graph.outputs = random.sample(values, 3)
+    return graph
 
 
 def test_outlining_a_few_nodes_does_not_walk_a_large_graph(monkeypatch):
@@ -446,9 +471,7 @@ def test_horizontal_merging_reads_a_shared_input_once_and_gives_all_results():
 
 
 def test_nodes_of_which_one_needs_another_are_not_merged():
-    graph = graph_of(
-        "%a: f32[8] = onnx.Neg(%x)\n%b: f32[8] = onnx.Exp(%a)\n%c: f32[8] = onnx.Log(%b)\nreturn %b, %c"
-    )
+    graph = graph_of("%a: f32[8] = onnx.Neg(%x)\n%b: f32[8] = onnx.Exp(%a)\n%c: f32[8] = onnx.Log(%b)\nreturn %b, %c")
     with pytest.raises(Reject, match="b reads %a of another, so they cannot run side by side"):
         merge_horizontal(graph, nodes_of(graph, "a", "b"), "k")
     with pytest.raises(Reject, match="c needs a node outside"):
@@ -669,6 +692,27 @@ def test_fusion_conserves_flops_and_never_moves_more_bytes():
     assert after.unknown is None
     assert after.work.flops == before.work.flops > 0
     assert after.work.bytes == before.work.bytes - 4 * 1 * 4 * 8 * 8 * 4
+
+
+POINTWISE = frozenset(f"onnx.{name}" for name in ("Add", "Mul", "Relu", "Sigmoid", "Clip", "HardSwish", "Div", "Erf"))
+CONTRACTIONS = frozenset({"onnx.Conv", "onnx.Gemm", "onnx.MatMul"})
+
+
+@pytest.mark.parametrize("name", ["resnet50.ts17", "efficientnet_b0.ts17", "swin_tiny_patch4_window7_224.ts17"])
+def test_fusion_conserves_the_flops_of_real_networks(name: str, shared, registry):
+    from graphcost.importer import load
+    from graphcost.work import graph_work
+
+    graph = load(shared / "models" / f"{name}.onnx", registry.operators).graph
+    before, nodes = graph_work(graph, registry.operators).work, len(graph)
+    fused = apply_rules(graph, [rule(anchor=Anchor(CONTRACTIONS, POINTWISE))], Journal())
+    after = graph_work(graph, registry.operators).work
+    graph.verify()
+    assert fused.count > 10
+    assert len(graph) < nodes
+    assert (after.macs, after.elementwise_ops) == (before.macs, before.elementwise_ops)
+    assert after.bytes < before.bytes
+    assert sum(origin.share for node in graph for origin in node.origin) == nodes
 
 
 def chain(count: int) -> Graph:

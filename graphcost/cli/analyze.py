@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import FailIf, MinCoverage, Node, Output, Quiet, Request, Top, Verbose, one_model, with_request
-from .output import choose_format, emit, judge, screen_for
+from .output import choose_format, emit, screen_for
+from .thresholds import read_thresholds
 
 if TYPE_CHECKING:
     from graphcost.api import Run
@@ -39,19 +40,16 @@ def analyze(
     quiet: Quiet = False,
 ) -> None:
     """Tell what a model costs: time, work and memory, kernel by kernel."""
-    from graphcost.gate import check, check_coverage, parse_gates, parse_share
     from graphcost.render import FORMATS, ORDERS, one_of, render
 
-    gates = parse_gates(fail_if or (), compares=False)
-    least = None if min_coverage is None else parse_share(min_coverage)
+    judge = read_thresholds(fail_if, min_coverage, compares=False, verbose=verbose)
     order = None if sort is None else one_of("sort key", sort, ORDERS)
     chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
     instruments = _instruments(request, dump_ir, print_changed)
     run = _timed(request, one_model(model, onnx), instruments, time_passes, quiet)
     detail = -1 if quiet else verbose
     emit(render(run.report, chosen, sort=order, top=top, detail=detail, screen=screen_for(output)), output)
-    verdicts = check(gates, run.report) + ([] if least is None else [check_coverage(least, run.report)])
-    raise typer.Exit(judge(verdicts, verbose > 0))
+    raise typer.Exit(judge(run.report, None))
 
 
 @with_request()

@@ -10,7 +10,8 @@ import typer
 from graphcost.errors import UsageError
 
 from .options import FailIf, MinCoverage, Output, Quiet, Request, Top, Verbose, with_request
-from .output import choose_format, emit, judge, screen_for
+from .output import choose_format, emit, screen_for
+from .thresholds import read_thresholds
 
 if TYPE_CHECKING:
     from graphcost.report import Report
@@ -34,18 +35,15 @@ def diff(
 ) -> None:
     """Compare two models or saved reports, kernel by kernel; 'latency>+5%' bounds the change."""
     from graphcost.diff import MEASURES, compare
-    from graphcost.gate import check, check_coverage, parse_gates, parse_share
     from graphcost.render import DIFF_FORMATS, one_of, render_diff
 
-    gates = parse_gates(fail_if or (), compares=True)
-    least = None if min_coverage is None else parse_share(min_coverage)
+    judge = read_thresholds(fail_if, min_coverage, compares=True, verbose=verbose)
     measure = None if sort is None else one_of("measure", sort, MEASURES)
     chosen = one_of("format", choose_format(format, output, DIFF_FORMATS), DIFF_FORMATS)
     old, new = _reports(request, before, after, quiet)
     detail = -1 if quiet else verbose
     emit(render_diff(compare(old, new, measure), chosen, top, detail, screen_for(output)), output)
-    verdicts = check(gates, new, old) + ([] if least is None else [check_coverage(least, new)])
-    raise typer.Exit(judge(verdicts, verbose > 0))
+    raise typer.Exit(judge(new, old))
 
 
 def _reports(request: Request, before: str, after: str, quiet: bool) -> tuple[Report, Report]:

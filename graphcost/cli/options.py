@@ -189,9 +189,7 @@ Output = Annotated[
 ]
 FailIf = Annotated[
     list[str] | None,
-    typer.Option(
-        "--fail-if", metavar="THRESHOLD", help="Exit with 1 if it holds: 'latency>30ms', 'peak_memory>1GiB'."
-    ),
+    typer.Option("--fail-if", metavar="THRESHOLD", help="Exit with 1 if it holds: 'latency>30ms', 'peak_memory>1GiB'."),
 ]
 MinCoverage = Annotated[
     str | None,

@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphcost.errors import UnknownName
 from graphcost.files import write_atomic
 
-from .failures import tell
-
 if TYPE_CHECKING:
-    from graphcost.gate import Verdict
     from graphcost.render.columns import Screen
 
 _BY_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown"}
@@ -53,17 +50,6 @@ def screen_for(output: Path | None) -> Screen:
         return PLAIN
     colour = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     return Screen(shutil.get_terminal_size().columns, colour)
-
-
-def judge(verdicts: Iterable[Verdict], verbose: bool) -> int:
-    """Say which thresholds did not pass, or with `verbose` all of them; the exit code."""
-    from graphcost.gate import Outcome, exit_code
-
-    listed = list(verdicts)
-    for verdict in listed:
-        if verbose or verdict.outcome is not Outcome.PASSED:
-            tell(verdict.sentence)
-    return exit_code(listed)
 
 
 def _never_fail_on_a_letter() -> None:

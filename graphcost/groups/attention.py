@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import prod
 
 from graphcost.ir import Node
-from graphcost.rewrite import Match, Operators, Pattern, Result, anything, either, scalar_of, trace
+from graphcost.rewrite import Match, Operators, Pattern, anything, either, scalar_of, trace
 from graphcost.types import Attr, TensorType
 
 from .activation import softmax
@@ -19,13 +19,13 @@ _VIEWS = 4  # splitting heads, transposing, scaling
 
 def attention(op: Operators, q: Pattern, k: Pattern, v: Pattern) -> Pattern:
     """softmax(q·kᵀ · scale + mask) · v, with the reshapes and transposes that split heads where only it reads them."""
-    scores = _contract(op, _view(op, q), _view(op, k)).once()
+    scores = _contract(op, _view(op, q), _view(op, k))
     weights = _softened(op, _between(op, scores))
     values = _view(op, v)
     return either(_contract(op, weights, values), _contract(op, values, op.Transpose(weights).once()))
 
 
-def _contract(op: Operators, a: Pattern, b: Pattern) -> Result:
+def _contract(op: Operators, a: Pattern, b: Pattern) -> Pattern:
     return op["onnx.MatMul", "onnx.Einsum", "com.microsoft.FusedMatMul"](a, b)
 
 

@@ -105,9 +105,7 @@ class Operator:
         return Group(self.kind, (node,), inputs, node.results, dict(node.attrs))
 
 
-def find_groups(
-    graph: Graph, spellings: Iterable[Spelling], operators: Mapping[str, Operator]
-) -> tuple[Group, ...]:
+def find_groups(graph: Graph, spellings: Iterable[Spelling], operators: Mapping[str, Operator]) -> tuple[Group, ...]:
     """The groups of a graph, in the order in which they end. No node is in two of them: the larger one wins, then the
     spelling listed first, then the one that ends earlier. Linear in the nodes of the graph."""
     by_seed: dict[str, list[tuple[int, Spelling]]] = {}
@@ -121,9 +119,7 @@ def find_groups(
     return tuple(sorted(chosen, key=lambda group: position[group.nodes[-1]]))
 
 
-def _spelled(
-    nodes: Iterable[Node], by_seed: Mapping[str, list[tuple[int, Spelling]]]
-) -> Iterator[tuple[int, Group]]:
+def _spelled(nodes: Iterable[Node], by_seed: Mapping[str, list[tuple[int, Spelling]]]) -> Iterator[tuple[int, Group]]:
     tried: set[tuple[int, Node]] = set()
     for node in nodes:
         for rank, spelling in by_seed.get(node.op, ()):

@@ -11,16 +11,20 @@ from .summary import headline
 from .units import UNKNOWN, count, count_cell, milliseconds, plural, signed, size, size_cell
 
 _BIGGEST = 25
+_LITTLE = 0.0005  # what would read +0.0 %
 
 _TITLES: dict[Measure, str] = {"latency": "ms", "macs": "MACs", "flops": "flops", "bytes": "bytes"}
 
 
 def render_diff_table(diff: Diff, top: int | None = None, detail: int = 0, screen: Screen = PLAIN) -> str:
-    """The comparison, with a newline at its end. `detail` 1 shows unchanged rows too, -1 shows totals alone."""
+    """The comparison, with a newline at its end. `detail` 1 shows unchanged rows too, -1 shows totals alone. Rows of
+    which none has a counterpart say nothing, and are shown only when asked for."""
     all_or_some = 0 if detail > 0 and top is None else top
+    has_rows = detail > 0 or (detail == 0 and (diff.has_matches or top is not None))
     blocks = [
         _head(diff, screen),
-        *([_row_lines(diff, all_or_some, detail > 0, screen), _kind_lines(diff, screen)] if detail >= 0 else []),
+        _row_lines(diff, all_or_some, detail > 0, screen) if has_rows else [],
+        _kind_lines(diff, screen) if detail >= 0 else [],
         total_lines(diff, screen),
         [screen.paint(line, "yellow") for text in diff.warnings for line in fold(f"warning: {text}", screen, 2)],
     ]
@@ -67,7 +71,9 @@ def part(delta: Delta) -> str:
         return "new"
     if delta.after == 0 and delta.before:
         return "gone"
-    return UNKNOWN if delta.part is None else "=" if delta.is_same else f"{100 * delta.part:+.1f} %"
+    if delta.part is None:
+        return UNKNOWN
+    return "=" if delta.is_same else "~0 %" if abs(delta.part) < _LITTLE else f"{100 * delta.part:+.1f} %"
 
 
 def remark(row: DiffRow) -> str:

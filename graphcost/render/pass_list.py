@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
+from typing import Any
 
 from graphcost.pipeline import Pass, Stage
 from graphcost.spec import print_pass
 
-from .columns import PLAIN, Screen
+from .columns import PLAIN, Screen, fold
 
 
 def render_passes(
@@ -20,30 +21,34 @@ def render_passes(
     width = max((len(print_pass(step)) for stage in stages for step in stage.passes), default=0)
     width = max(width, *map(len, others), 0) if others else width
     blocks = [_stage(stage, width, screen) for stage in stages]
-    blocks += [[screen.paint("not in this pipeline", "bold"), *_others(others, width)]] if others else []
+    blocks += [[screen.paint("not in this pipeline", "bold"), *_others(others, width, screen)]] if others else []
     return "\n".join(line for block in blocks for line in block) + "\n"
 
 
 def _stage(stage: Stage, width: int, screen: Screen) -> list[str]:
-    lines = [line for step in stage.passes for line in _pass(print_pass(step), type(step), width)]
+    lines = [line for step in stage.passes for line in _pass(print_pass(step), type(step), width, screen)]
     return [screen.paint(stage.name or "(no stage)", "bold"), *(lines or [screen.paint("  (empty)", "dim")])]
 
 
-def _others(others: Mapping[str, type[Pass]], width: int) -> Iterable[str]:
-    return [line for name, kind in others.items() for line in _pass(name, kind, width)]
+def _others(others: Mapping[str, type[Pass]], width: int, screen: Screen) -> Iterable[str]:
+    return [line for name, kind in others.items() for line in _pass(name, kind, width, screen)]
 
 
-def _pass(text: str, kind: type[Pass], width: int) -> list[str]:
-    options = ", ".join(f"{f.name.replace('_', '-')}: {_type_name(f.type)}" for f in fields(kind))
-    lines = [f"  {text:<{width}}  {_first_sentence(kind)}"]
-    return [*lines, f"  {'':<{width}}  options: {options}"] if options else lines
+def _pass(text: str, kind: type[Pass], width: int, screen: Screen) -> list[str]:
+    """What a pass does and which options it has, beside its name."""
+    options = ", ".join(map(_option, fields(kind)))
+    lines = fold(f"  {text:<{width}}  {_first_paragraph(kind)}".rstrip(), screen, width + 4)
+    return [*lines, *fold(f"  {'':<{width}}  options: {options}", screen, width + 4)] if options else lines
 
 
-def _type_name(annotation: object) -> str:
-    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+def _option(field: Field[Any]) -> str:
+    """`max-ops: int = 3`."""
+    kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+    default = "" if field.default is MISSING else f" = {field.default}"
+    return f"{field.name.replace('_', '-')}: {kind}{default}"
 
 
-def _first_sentence(kind: type[Pass]) -> str:
+def _first_paragraph(kind: type[Pass]) -> str:
     """The first paragraph of the docstring on one line; a dataclass without one has only its signature."""
     text = (kind.__doc__ or "").strip()
     if text.startswith(f"{kind.__name__}("):

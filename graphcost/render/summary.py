@@ -123,7 +123,7 @@ def _memory(report: Report) -> Iterable[tuple[str, str]]:
         "context": totals.context_bytes,
     }
     listed = " + ".join(f"{name} {size(part)}" for name, part in parts.items() if part)
-    unknown = " and ".join(name for name, part in parts.items() if part is None)
+    unknown = ", ".join(name for name, part in parts.items() if part is None)
     total = "" if totals.total_memory_bytes is None else f" = {size(totals.total_memory_bytes)}"
     yield "memory", listed + total + (f"; unknown: {unknown}" if unknown else "")
     if report.target.device is not None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from graphcost.ir import Graph, Node, Value
 from graphcost.types import UNKNOWN, Constant, TensorType, Type
 
-from .facts import Facts
 from .factors import Axis, Factor
+from .facts import Facts
 
 
 def dims_of(type: Type) -> tuple[int, ...] | None:
@@ -40,7 +40,10 @@ class Changes:
         self.nodes: dict[Node, Node] = {}
         self.given: dict[Node, tuple[Value | None, ...]] = {}
         self.axes: dict[Value, tuple[Axis, ...]] = {}
+        self.forced: set[Node] = set()
+        """Nodes whose computed sizes do not follow by themselves: all entries are derived again."""
         self._stored: set[Value] = set()
+        self._names: dict[Graph, set[str]] = {}
         self._pair(copy, original)
         leading = (self.of(value) for value in copy.inputs)
         self.batches = {sizes[0] for sizes in leading if sizes and sizes[0].changes}
@@ -96,6 +99,25 @@ class Changes:
         if not node.bodies and all(operand is None or self.is_stored(operand) for operand in node.operands):
             self._stored.update(node.results)
 
+    def unique_name(self, graph: Graph, wanted: str) -> str:
+        """A name that no value of the graph has, taken from now on."""
+        taken = self._names.setdefault(graph, set())
+        if not taken:
+            taken.update(value.name for value in graph.values())
+        name, number = wanted, 2
+        while name in taken:
+            name, number = f"{wanted}_{number}", number + 1
+        taken.add(name)
+        return name
+
+    def store_resized(self, node: Node, slot: int, dims: Sequence[int]) -> None:
+        """Let a stored operand be a new weight of other dimensions, whose numbers nobody knows."""
+        graph, before = node.graph, node.operands[slot]
+        if graph is None or before is None or not isinstance(before.type, TensorType) or before.type.dims == (*dims,):
+            return
+        name = self.unique_name(graph, f"{before.name}_resized")
+        node.set_operand(slot, graph.add_weight(Value(name, before.type.with_dims(dims))))
+
     def store(self, node: Node, slot: int, values: Sequence[int]) -> None:
         """Let an operand be a new weight of these integers. The old one stays: others may read it."""
         graph, before = node.graph, node.operands[slot]
@@ -103,14 +125,5 @@ class Changes:
             return
         dtype = before.type.dtype if isinstance(before.type, TensorType) else "i64"
         constant = Constant(dtype, (len(values),), tuple(values))
-        name = unique_name(graph, f"{node.name}_size")
+        name = self.unique_name(graph, f"{node.name}_size")
         node.set_operand(slot, graph.add_weight(Value(name, constant.type, constant)))
-
-
-def unique_name(graph: Graph, wanted: str) -> str:
-    """A name that no value of the graph has."""
-    taken = {value.name for value in graph.values()}
-    name, number = wanted, 2
-    while name in taken:
-        name, number = f"{wanted}_{number}", number + 1
-    return name

@@ -56,12 +56,16 @@ def _first_dtype(node: Node, start: int) -> str:
 
 
 _LIKE_FIRST = (
-    "Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Ceil Celu Clip Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid"
-    " HardSwish LeakyRelu Log Mish Neg Not PRelu Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus"
-    " Softsign Sqrt SwiGLU Swish Tan Tanh ThresholdedRelu"
-).split()
-_BROADCASTING = "Add BitShift BitwiseAnd BitwiseOr BitwiseXor Div Max Mean Min Mod Mul Pow Sub Sum".split()
-_COMPARING = "And Equal Greater GreaterOrEqual Less LessOrEqual Or Xor".split()
+    "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Celu", "Clip", "Cos", "Cosh",
+    "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Mish", "Neg", "Not", "PRelu",
+    "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt",
+    "SwiGLU", "Swish", "Tan", "Tanh", "ThresholdedRelu",
+)  # fmt: skip
+_BROADCASTING = (
+    "Add", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Div", "Max", "Mean", "Min", "Mod", "Mul", "Pow", "Sub",
+    "Sum",
+)  # fmt: skip
+_COMPARING = ("And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Or", "Xor")
 
 SHAPES: Mapping[str, InferTypes] = {
     **{f"onnx.{name}": like_first for name in _LIKE_FIRST},

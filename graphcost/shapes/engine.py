@@ -1,4 +1,4 @@
-"""Shape inference: types of all values in the order of execution, and the data of the small tensors that decide them."""
+"""Shape inference: the types of all values, and the data of the small tensors that decide them."""
 
 from __future__ import annotations
 

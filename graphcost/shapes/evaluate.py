@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy
@@ -55,14 +54,13 @@ def folded(numbers: Pointwise, unknown: Pointwise | None = None) -> Evaluate:
     """A function of two operands, applied over as many as there are."""
     pair = pointwise(numbers, unknown)
 
-    def compute(node: Node, *arrays: Array) -> Array | None:
-        return reduce(lambda a, b: _pair(pair, node, a, b), arrays)
+    def compute(node: Node, first: Array, *rest: Array) -> Array | None:
+        total: Array | None = first
+        for array in rest:
+            (total,) = pair(node, (total, array))
+        return total
 
     return strict(compute)
-
-
-def _pair(pair: Evaluate, node: Node, a: Array | None, b: Array | None) -> Array | None:
-    return None if a is None or b is None else pair(node, (a, b))[0]
 
 
 def _opaque(numbers: Pointwise) -> Pointwise:
@@ -155,7 +153,7 @@ def _name(item: Any) -> str:
 def _integer_division(a: Array, b: Array) -> Array:
     """ONNX divides integers towards zero."""
     if a.dtype.kind == "f" or b.dtype.kind == "f":
-        return numpy.true_divide(a, b)
+        return numpy.asarray(numpy.true_divide(a, b))
     if (b == 0).any():
         raise ZeroDivisionError("an integer divided by zero")
     return numpy.sign(a) * numpy.sign(b) * (numpy.abs(a) // numpy.abs(b))
@@ -181,8 +179,8 @@ def _modulo_unknown(a: Array, b: Array) -> Array:
 def _power(a: Array, b: Array) -> Array:
     """A negative power of an integer is 0 or ±1, as in C++."""
     if a.dtype.kind != "f" and b.dtype.kind != "f" and (b < 0).any():
-        return numpy.power(a.astype(float), b)
-    return numpy.power(a, b)
+        return numpy.asarray(numpy.power(a.astype(float), b))
+    return numpy.asarray(numpy.power(a, b))
 
 
 # Comparisons: what stands in for a dimension is at least 0
@@ -280,7 +278,7 @@ def _wrapped(array: Array, dtype: str) -> Array:
 def _clip(node: Node, array: Array, low: Array | None = None, high: Array | None = None) -> Array | None:
     if array.dtype == object:
         return None
-    return numpy.clip(array, low, high) if low is not None or high is not None else array
+    return array if low is None and high is None else numpy.asarray(numpy.clip(array, low, high))
 
 
 def _shift(node: Node, a: Array, b: Array) -> Array | None:

@@ -29,7 +29,7 @@ class Facts:
         return tuple(self._untyped)
 
     def known(self, value: Value | None) -> Array | None:
-        """The data of a value: a small constant, or what followed from small constants and shapes. Not to be changed."""
+        """The data of a value, not to be changed: a small constant, or what followed from constants and shapes."""
         if value is None:
             return None
         found = self._data.get(value)

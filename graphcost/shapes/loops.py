@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy
+
 from graphcost.ir import Graph, Node, Value
 from graphcost.types import UNKNOWN, ContainerType, Dim, TensorType, Type, Unknown
 
@@ -55,11 +57,12 @@ def _settle(
 
 
 def _supply(runner: Runner, node: Node, body: Graph) -> None:
-    """The iteration number and, where the node gives none, the condition."""
+    """The iteration number, and the condition: whenever the body runs, it holds."""
     for entry, slot, dtype in zip(body.inputs, body.binds[:2], ("i64", "bool")):
         if slot is None:
             entry.type = TensorType(dtype, ())
-            runner.facts.learn(entry, None)
+    runner.facts.learn(body.inputs[0], None)
+    runner.facts.learn(body.inputs[1], numpy.array(True))
 
 
 def _trips(runner: Runner, node: Node, body: Graph) -> int | None:
@@ -71,8 +74,7 @@ def _trips(runner: Runner, node: Node, body: Graph) -> int | None:
         return 0
     again = runner.facts.known(body.outputs[0])
     holds = again is not None and again.dtype != object and bool(again.all())
-    passed = body.outputs[0] is body.inputs[1]
-    return _limit(runner, node) if holds or passed else None
+    return _limit(runner, node) if holds else None
 
 
 def _limit(runner: Runner, node: Node) -> int | None:

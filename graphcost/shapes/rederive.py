@@ -25,7 +25,7 @@ def _rewrite(changes: Changes, node: Node, slot: int, wanted: Sequence[int]) -> 
     now = integers_of(changes.facts, given)
     if given is None or now is None or len(now) != len(wanted):
         return
-    stored = _stored_entries(changes, given, len(now))
+    stored = [True] * len(now) if node in changes.forced else _stored_entries(changes, given, len(now))
     values = [want if mine else entry for want, entry, mine in zip(wanted, now, stored)]
     if values == now:
         node.set_operand(slot, given)
@@ -153,12 +153,23 @@ def split(changes: Changes, node: Node) -> None:
         _rewrite(changes, node, 1, wanted)
 
 
+def gather(changes: Changes, node: Node) -> None:
+    """A stored table that gives a flattened tensor its dimensions back (a strided view): as Reshape does."""
+    data, table, was = changes.factors(node.operand(0)), changes.given[node][1], changes.of(changes.given[node][1])
+    if data is None or len(data) != 1 or table is None or not was or not changes.is_stored(table):
+        return
+    axes = regroup(data, [size.old for size in was])
+    if axes is not None and new_size(data[0]) != old_size(data[0]):
+        changes.store_resized(node, 1, [new_size(axis) for axis in axes])
+
+
 REDERIVE: Mapping[str, Rule] = {
     "onnx.Reshape": reshape,
     "onnx.Expand": expand,
     "onnx.Resize": asked_sizes(3),
     "onnx.CenterCropPad": asked_sizes(1),
     "onnx.AffineGrid": batch_of_grid,
+    "onnx.Gather": gather,
     "onnx.Slice": slice_,
     "onnx.Split": split,
 }

@@ -13,9 +13,9 @@ from typing import TypeAlias
 from graphcost.ir import Node, Value
 from graphcost.types import UNKNOWN, TensorType
 
-from .changes import Changes, dims_of, integers_of, unique_name
+from .changes import Changes, dims_of, integers_of
 from .factors import Factor
-from .reading import integer, integers
+from .reading import integer
 
 Visit: TypeAlias = Callable[[Node], None]
 """Infers the types of one node."""
@@ -95,7 +95,9 @@ def _repeat(changes: Changes, node: Node, slot: int, wanted: Sizes, visit: Visit
     if all(now in (1, want) for now, want in zip(mine, wanted)):
         _insert_expand(changes, node, slot, value, wanted, visit)
         return True
-    return value.is_weight and _replace_weight(node, slot, value, wanted)
+    if value.is_weight:
+        changes.store_resized(node, slot, wanted)
+    return value.is_weight
 
 
 def _retarget(changes: Changes, value: Value, wanted: Sizes, visit: Visit) -> bool:
@@ -120,8 +122,8 @@ def _insert_expand(changes: Changes, node: Node, slot: int, value: Value, wanted
     graph = node.graph
     if graph is None:
         return
-    repeated = Value(unique_name(graph, f"{value.name}_repeated"), UNKNOWN)
-    target = graph.add_weight(Value(unique_name(graph, f"{value.name}_size"), TensorType("i64", (0,))))
+    repeated = Value(changes.unique_name(graph, f"{value.name}_repeated"), UNKNOWN)
+    target = graph.add_weight(Value(changes.unique_name(graph, f"{value.name}_size"), TensorType("i64", (0,))))
     expand = Node("onnx.Expand", [value, target], [repeated], name=f"{node.name}_repeat_{slot}", origin=())
     graph.insert_before(node, expand)
     changes.store(expand, 1, wanted)
@@ -129,16 +131,3 @@ def _insert_expand(changes: Changes, node: Node, slot: int, value: Value, wanted
     visit(expand)
     changes.note_stored(expand)
     node.set_operand(slot, repeated)
-
-
-def _replace_weight(node: Node, slot: int, value: Value, wanted: Sizes) -> bool:
-    """A weight with another batch: its numbers are not known."""
-    graph = node.graph
-    if graph is None or not isinstance(value.type, TensorType):
-        return False
-    resized = Value(unique_name(graph, f"{value.name}_resized"), value.type.with_dims(wanted))
-    node.set_operand(slot, graph.add_weight(resized))
-    return True
-
-
-_ = (Factor, integers)
