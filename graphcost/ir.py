@@ -111,7 +111,7 @@ class Node:
     no body, and none when it has.
     """
 
-    __slots__ = ("op", "name", "_operands", "_results", "_attrs", "_bodies", "_origin", "_graph", "_before", "_after")
+    __slots__ = ("op", "name", "_slots", "_operands", "_results", "_attrs", "_bodies", "_origin", "_graph", "_before", "_after")
 
     def __init__(
         self,
@@ -131,12 +131,9 @@ class Node:
         self._graph: Graph | None = None
         self._before: Node | None = None
         self._after: Node | None = None
-        self._operands = tuple(operands)
         self._results = tuple(results)
         self._bodies = tuple(bodies)
-        for slot, operand in enumerate(self._operands):
-            if operand is not None:
-                operand._uses[Use(self, slot)] = None
+        self._take_operands(operands)
         for result in self._results:
             result._producer, result._graph = self, None
         for body in self._bodies:
@@ -145,12 +142,14 @@ class Node:
     @property
     def operands(self) -> tuple[Value | None, ...]:
         """What the node reads, by slot; None where an optional operand is absent."""
+        if self._operands is None:
+            self._operands = tuple(self._slots)
         return self._operands
 
     @property
     def inputs(self) -> tuple[Value, ...]:
         """The operands that are there, each value once: what the node reads from memory."""
-        return tuple(dict.fromkeys(v for v in self._operands if v is not None))
+        return tuple(dict.fromkeys(v for v in self._slots if v is not None))
 
     @property
     def results(self) -> tuple[Value, ...]:
@@ -188,26 +187,24 @@ class Node:
 
     def operand(self, slot: int) -> Value | None:
         """The operand in a slot, None when it is absent or the node has fewer."""
-        return self._operands[slot] if slot < len(self._operands) else None
+        return self._slots[slot] if slot < len(self._slots) else None
 
     def set_operand(self, slot: int, value: Value | None) -> None:
-        old = self._operands[slot]
+        """Read another value in one slot. O(1), however many operands there are."""
+        old = self._slots[slot]
         if old is value:
             return
         if old is not None:
             del old._uses[Use(self, slot)]
         if value is not None:
             value._uses[Use(self, slot)] = None
-        self._operands = (*self._operands[:slot], value, *self._operands[slot + 1 :])
+        self._slots[slot], self._operands = value, None
         self._touch()
 
     def set_operands(self, operands: Sequence[Value | None]) -> None:
         """Read other values, more or fewer."""
         self._drop_operands()
-        self._operands = tuple(operands)
-        for slot, operand in enumerate(self._operands):
-            if operand is not None:
-                operand._uses[Use(self, slot)] = None
+        self._take_operands(operands)
         self._touch()
 
     def set_attr(self, key: str, value: Attr | None) -> None:
@@ -218,11 +215,19 @@ class Node:
             self._attrs[key] = value
         self._touch()
 
+    def _take_operands(self, operands: Sequence[Value | None]) -> None:
+        """The operands as a list to write, and as a tuple to hand out, made again after a change when asked for."""
+        self._slots = list(operands)
+        self._operands: tuple[Value | None, ...] | None = None
+        for slot, operand in enumerate(self._slots):
+            if operand is not None:
+                operand._uses[Use(self, slot)] = None
+
     def _drop_operands(self) -> None:
-        for slot, operand in enumerate(self._operands):
+        for slot, operand in enumerate(self._slots):
             if operand is not None:
                 del operand._uses[Use(self, slot)]
-        self._operands = ()
+        self._slots, self._operands = [], ()
 
     def _touch(self) -> None:
         if self._graph is not None:

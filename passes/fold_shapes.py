@@ -57,7 +57,7 @@ class FoldShapes(Pass):
         ledger.touch(node)
         ledger.touch_readers(node)
         for result in _read(node):
-            _become_weight(result, facts)
+            _become_weight(node, result, facts)
         ledger.remove(node, reason)
         return True
 
@@ -78,7 +78,7 @@ def _read(node: Node) -> list[Value]:
 def _why_known(node: Node, facts: Facts) -> str | None:
     """Why the results are known before the network runs; None where they are not."""
     read = _read(node)
-    if not read or node.op == "onnx.Identity":  # of a weight: its readers should read the weight, not a copy
+    if not read:
         return None
     if all(is_known(facts, result) for result in read):
         return "its value is known before the network runs"
@@ -100,9 +100,12 @@ def _bytes(value: Value) -> int:
     return value.type.size_bytes or 0
 
 
-def _become_weight(result: Value, facts: Facts) -> None:
-    """The value keeps its name and its readers."""
-    graph = result.graph
+def _become_weight(node: Node, result: Value, facts: Facts) -> None:
+    """The value keeps its name and its readers; but another name for a weight makes no second one."""
+    graph, source = result.graph, node.operand(0)
     assert graph is not None
+    if node.op == "onnx.Identity" and source is not None and source.is_weight:
+        result.replace_by(source)
+        return
     result.constant = constant_of(facts, result)
     graph.add_weight(result)

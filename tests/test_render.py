@@ -177,7 +177,7 @@ def test_a_quiet_table_has_only_the_summary():
 
 def test_what_is_not_known_of_the_memory_is_named_and_not_counted_as_zero():
     text = render(many(2))
-    assert "weights 48.0 MiB + arena 3.1 MiB = 51.1 MiB; unknown: workspace and context" in text
+    assert "weights 48.0 MiB + arena 3.1 MiB = 51.1 MiB; unknown: workspace, context" in text
     assert "unknown whether it fits" in text
 
 

@@ -156,7 +156,7 @@ def _integer_division(a: Array, b: Array) -> Array:
         return numpy.asarray(numpy.true_divide(a, b))
     if (b == 0).any():
         raise ZeroDivisionError("an integer divided by zero")
-    return numpy.sign(a) * numpy.sign(b) * (numpy.abs(a) // numpy.abs(b))
+    return numpy.asarray(numpy.sign(a) * numpy.sign(b) * (numpy.abs(a) // numpy.abs(b)))
 
 
 def _modulo(node: Node, a: Array, b: Array) -> Array | None:
@@ -284,7 +284,7 @@ def _clip(node: Node, array: Array, low: Array | None = None, high: Array | None
 def _shift(node: Node, a: Array, b: Array) -> Array | None:
     if object in (a.dtype, b.dtype):
         return None
-    return numpy.left_shift(a, b) if word(node, "direction") == "LEFT" else numpy.right_shift(a, b)
+    return numpy.asarray(numpy.left_shift(a, b) if word(node, "direction") == "LEFT" else numpy.right_shift(a, b))
 
 
 def _same(item: Any) -> Any:

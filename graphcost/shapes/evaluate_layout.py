@@ -97,7 +97,7 @@ def _slice(
     for i, axis in enumerate(along):
         step = 1 if steps is None else int(steps[i])
         window[axis] = slice(int(starts[i]), _end(int(ends[i]), data.shape[axis], step), step)
-    return data[tuple(window)]
+    return numpy.asarray(data[tuple(window)])
 
 
 def _end(end: int, size: int, step: int) -> int | None:
@@ -119,7 +119,7 @@ def _gather_elements(node: Node, data: Array, indices: Array) -> Array | None:
 def _gather_nd(node: Node, data: Array, indices: Array) -> Array | None:
     if indices.dtype == object or integer(node, "batch_dims"):
         return None
-    return data[tuple(numpy.moveaxis(indices, -1, 0))]
+    return numpy.asarray(data[tuple(numpy.moveaxis(indices, -1, 0))])
 
 
 def _scatter_nd(node: Node, data: Array, indices: Array, updates: Array) -> Array | None:

@@ -154,13 +154,29 @@ def split(changes: Changes, node: Node) -> None:
 
 
 def gather(changes: Changes, node: Node) -> None:
-    """A stored table that gives a flattened tensor its dimensions back (a strided view): as Reshape does."""
-    data, table, was = changes.factors(node.operand(0)), changes.given[node][1], changes.of(changes.given[node][1])
-    if data is None or len(data) != 1 or table is None or not was or not changes.is_stored(table):
+    """A table that reads every element along a changed axis once (a strided view, an attention mask)."""
+    data = changes.factors(node.operand(0))
+    if data:
+        _tabulate(changes, node, data[integer(node, "axis") % len(data)], 0)
+
+
+def gather_nd(changes: Changes, node: Node) -> None:
+    data, table = changes.factors(node.operand(0)), changes.of(changes.given[node][1])
+    if data and table and not integer(node, "batch_dims"):
+        _tabulate(changes, node, tuple(factor for axis in data[: table[-1].old] for factor in axis), 1)
+
+
+def _tabulate(changes: Changes, node: Node, read: Axis, behind: int) -> None:
+    """Let a known table of indices, but for the `behind` last of its dimensions, be as large as what it reads."""
+    table = changes.given[node][1]
+    sizes = changes.of(table)
+    known = changes.is_stored(table) or changes.facts.known(table) is not None
+    if not known or not sizes or any(size.changes for size in sizes) or old_size(read) == new_size(read):
         return
-    axes = regroup(data, [size.old for size in was])
-    if axes is not None and new_size(data[0]) != old_size(data[0]):
-        changes.store_resized(node, 1, [new_size(axis) for axis in axes])
+    count = len(sizes) - behind
+    moved = regroup([read], [size.old for size in sizes[:count]])
+    if moved is not None:
+        changes.store_resized(node, 1, [*map(new_size, moved), *(size.old for size in sizes[count:])])
 
 
 REDERIVE: Mapping[str, Rule] = {
@@ -170,6 +186,7 @@ REDERIVE: Mapping[str, Rule] = {
     "onnx.CenterCropPad": asked_sizes(1),
     "onnx.AffineGrid": batch_of_grid,
     "onnx.Gather": gather,
+    "onnx.GatherND": gather_nd,
     "onnx.Slice": slice_,
     "onnx.Split": split,
 }
