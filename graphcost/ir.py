@@ -111,7 +111,9 @@ class Node:
     no body, and none when it has.
     """
 
-    __slots__ = ("op", "name", "_slots", "_operands", "_results", "_attrs", "_bodies", "_origin", "_graph", "_before", "_after")
+    __slots__ = (
+        "op", "name", "_slots", "_operands", "_results", "_attrs", "_bodies", "_origin", "_graph", "_before", "_after",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -131,6 +133,8 @@ class Node:
         self._graph: Graph | None = None
         self._before: Node | None = None
         self._after: Node | None = None
+        self._slots: list[Value | None] = []
+        self._operands: tuple[Value | None, ...] | None = None
         self._results = tuple(results)
         self._bodies = tuple(bodies)
         self._take_operands(operands)
@@ -217,8 +221,7 @@ class Node:
 
     def _take_operands(self, operands: Sequence[Value | None]) -> None:
         """The operands as a list to write, and as a tuple to hand out, made again after a change when asked for."""
-        self._slots = list(operands)
-        self._operands: tuple[Value | None, ...] | None = None
+        self._slots, self._operands = list(operands), None
         for slot, operand in enumerate(self._slots):
             if operand is not None:
                 operand._uses[Use(self, slot)] = None

@@ -75,8 +75,8 @@ def load_registry(files: Iterable[str | Path] = (), extra: Mapping[str, Plugin] 
 def builtin_operators() -> Operators:
     """What graphcost itself knows of operators."""
     from .importer.onnx_inference import infer_unlisted
+    from .memory.aliases import ALIASES
     from .shapes import EVALUATORS, SHAPES
-    from .storage import ALIASES
     from .work import WORK
 
     return Operators(SHAPES, EVALUATORS, WORK, ALIASES, infer_unlisted)

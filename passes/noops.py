@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
-from graphcost.aliases import dropout_aliases
 from graphcost.ir import Node, Value
+from graphcost.memory.aliases import dropout_aliases
 from graphcost.operators import Relation
 from graphcost.types import NoneType, TensorType
 from graphcost.work.sizes import integers

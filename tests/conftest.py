@@ -14,26 +14,16 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import pytest
+from harness import GOLDEN, Golden
 
-from graphcost.cost import estimate_all
-from graphcost.ir import Graph
 from graphcost.journal import Journal, Removed
-from graphcost.pipeline import Analyses, Context, Pipeline
-from graphcost.plugin import Registry, load_registry
-from graphcost.spec import parse_stages
-from graphcost.target import Target, make_target, parse_target_header
-from graphcost.text import parse_graph, parse_target, print_graph
+from graphcost.text import print_graph
 
-TESTS = Path(__file__).parent
-GOLDEN = TESTS / "golden"
-SHARED = TESTS.parent.parent / "shared"
+SHARED = Path(__file__).parents[2] / "shared"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,52 +43,6 @@ def shared() -> Path:
     return SHARED
 
 
-@pytest.fixture(scope="session")
-def registry() -> Registry:
-    """Every installed plug-in and the built-in tables of operators."""
-    return _registry()
-
-
-@cache
-def _registry() -> Registry:
-    return load_registry()
-
-
-def make_context(graph: Graph, target: Target | None = None) -> Context:
-    """What a pass is given when nothing is said of a device."""
-    chosen = target or make_target()
-    analyses = Analyses(graph, _registry().operators)
-    return Context(chosen, analyses, Journal(), lambda queries: estimate_all(queries, chosen.device, ()))
-
-
-@dataclass(frozen=True)
-class Golden:
-    """A golden file, read."""
-
-    path: Path
-    passes: str
-    target: Target
-    before: str
-    wanted: str
-
-    @staticmethod
-    def read(path: Path) -> Golden:
-        text = path.read_text(encoding="utf-8")
-        spec = re.match(r"; run: (.+)", text)
-        assert spec, f"{path} does not begin with '; run: PASSES'"
-        before, _, wanted = text.partition("\n; ----")
-        header = parse_target(before)
-        return Golden(path, spec[1], parse_target_header(header) if header else make_target(), before, wanted)
-
-    def run(self) -> tuple[Graph, Journal]:
-        """What the passes make of the graph, every promise checked."""
-        graph = parse_graph(self.before)
-        graph.verify()
-        ctx = make_context(graph, self.target)
-        Pipeline(parse_stages(self.passes, _registry().passes), paranoid=True).run(graph, ctx)
-        return graph, ctx.journal
-
-
 class GoldenFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         yield GoldenCase.from_parent(self, name=self.path.stem)
@@ -108,7 +52,7 @@ class GoldenCase(pytest.Item):
     def runtest(self) -> None:
         golden = Golden.read(self.path)
         graph, journal = golden.run()
-        after, unchanged = print_graph(graph), print_graph(parse_graph(golden.before))
+        after, unchanged = print_graph(graph), print_graph(golden.graph())
         got = (" unchanged\n" if after == unchanged else f"\n{after}") + _told(journal)
         if self.config.getoption("--update-golden"):
             self.path.write_text(f"{golden.before}\n; ----{got}", encoding="utf-8")

@@ -186,7 +186,8 @@ def test_a_node_stands_for_itself_and_a_kernel_for_what_is_inside() -> None:
     assert first.origin == (Origin("v0"),)
     body = Graph("body", [Value("a", F32)], binds=[0])
     body.append(Node("onnx.Relu", body.inputs, [Value("b", F32)], name="relu", origin=[Origin("relu", 0.5)]))
-    kernel = Node("trt.kernel", graph.inputs, [second.results[0]], bodies=[body], origin=[Origin("bn"), Origin("relu", 0.5)])
+    origin = [Origin("bn"), Origin("relu", 0.5)]
+    kernel = Node("trt.kernel", graph.inputs, [second.results[0]], bodies=[body], origin=origin)
     assert kernel.origin == (Origin("bn"), Origin("relu", 1.0))
 
 

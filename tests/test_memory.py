@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphcost.arena import plan_arena
-from graphcost.in_place import verify_in_place
 from graphcost.ir import Graph, InvalidIR, Node, Value
-from graphcost.memory import MemoryProfile, liveness
+from graphcost.memory import ALIASES, MemoryProfile, Storages, liveness, storages
+from graphcost.memory.arena import plan_arena
+from graphcost.memory.in_place import verify_in_place
 from graphcost.operators import Alias, Operators, Relation
-from graphcost.storage import ALIASES, Storages, storages
 from graphcost.types import NONE, UNKNOWN, Attr, TensorType, Type
 
 IN_PLACE = Operators(aliases={**ALIASES, "my.InPlace": lambda node: (Alias(0, 0, Relation.IN_PLACE),)})
@@ -286,7 +285,7 @@ def test_no_two_storages_overlap_while_both_are_needed(made, alignment):
 @settings(max_examples=50, deadline=None)
 @given(nets())
 def test_best_fit_alone_is_sound_too(made):
-    from graphcost import arena
+    from graphcost.memory import arena
 
     net, outputs = made
     with pytest.MonkeyPatch.context() as patch:

@@ -112,7 +112,7 @@ ERRORS = {
     "fuse{ratio=x}": "pass 'fuse': option 'ratio' takes float, not 'x'",
     "fuse{greedy=maybe}": "pass 'fuse': option 'greedy' takes bool, not 'maybe'",
     "fuse{sizes=[a]}": "pass 'fuse': option 'sizes' takes tuple[int, ...], not '[a]'",
-    "fuse{opps=3}": "pass 'fuse' has no option 'opps'; its options: max-ops, ratio, greedy, rule, kinds, sizes, limit, order",
+    "fuse{opps=3}": "pass 'fuse' has no option 'opps'; its options: max-ops, ratio, greedy, rule, kinds, sizes, limit",
     "fuse{limit=x}": "pass 'fuse': option 'limit' takes int | None, not 'x'",
     "fuse{order=sideways}": "pass 'fuse': option 'order' takes up or down, not 'sideways'",
     "tile": "pass 'tile' needs option 'size'",

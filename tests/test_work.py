@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphcost.ir import Graph, Node, Value
+from graphcost.memory import ALIASES
+from graphcost.memory.storage import CONTROL_FLOW
 from graphcost.operators import Operators
-from graphcost.storage import ALIASES, CONTROL_FLOW
 from graphcost.types import NONE, UNKNOWN, Attr, Constant, ContainerType, TensorType, Type, Unknown
 from graphcost.work import WORK, NodeWork, Work, node_work, work_table
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import FailIf, MinCoverage, Node, Output, Quiet, Request, Top, Verbose, one_model, with_request
+from .options import FailIf, MinCoverage, Node, Output, Quiet, Top, Verbose
 from .output import choose_format, emit, screen_for
+from .request import Request, one_model, with_request
 from .thresholds import read_thresholds
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import typer
 
 from graphcost.errors import UsageError
 
-from .options import FailIf, MinCoverage, Output, Quiet, Request, Top, Verbose, with_request
+from .options import FailIf, MinCoverage, Output, Quiet, Top, Verbose
 from .output import choose_format, emit, screen_for
+from .request import Request, with_request
 from .thresholds import read_thresholds
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .options import Output, Request, with_request
+from .options import Output
 from .output import choose_format, emit, screen_for
+from .request import Request, with_request
 
 _FORMATS = ("table", "json")
 

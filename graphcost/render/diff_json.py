@@ -10,7 +10,7 @@ from graphcost.diff import Delta, Diff, DiffRow
 from graphcost.report import Kernel, Report
 
 from .as_json import dump
-from .diff_table import diff_sentence
+from .diff_text import diff_sentence
 
 SCHEMA = "graphcost.diff/1"
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from graphcost.diff import Diff, DiffRow
 
-from .diff_table import cell, changed_rows, diff_sentence, part, remark, total_lines
+from .diff_table import total_lines
+from .diff_text import cell, changed_rows, diff_sentence, part, remark
 from .markdown import MOST, bullets, escape, folded, grid
 from .units import UNKNOWN, plural, signed
 

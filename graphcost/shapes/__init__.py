@@ -1,9 +1,9 @@
 """Shapes: what type each value has, and the data of the small tensors that decide it.
 
-    engine, control     the walk over the graph and its bodies
-    resize              other input sizes for a graph whose constants hold the old ones
-    evaluate*           data of small tensors, by operator
-    the other files     shape functions, one file for each family of operators
+engine, control     the walk over the graph and its bodies
+resize              other input sizes for a graph whose constants hold the old ones
+evaluate*           data of small tensors, by operator
+the other files     shape functions, one file for each family of operators
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from . import (
     strings,
     training,
 )
-from .engine import infer, retyped
+from .engine import infer, known_values, retyped
 from .errors import ShapeMismatch
 from .facts import Facts
 from .resize import resize
 
-__all__ = ["EVALUATORS", "SHAPES", "Facts", "ShapeMismatch", "infer", "resize", "retyped"]
+__all__ = ["EVALUATORS", "SHAPES", "Facts", "ShapeMismatch", "infer", "known_values", "resize", "retyped"]
 
 T = TypeVar("T")
 

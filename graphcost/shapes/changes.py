@@ -99,6 +99,20 @@ class Changes:
         if not node.bodies and all(operand is None or self.is_stored(operand) for operand in node.operands):
             self._stored.update(node.results)
 
+    def stored_entries(self, value: Value, count: int) -> list[bool]:
+        """Which entries of a shape are stored, beside others that the graph computes."""
+        if self.is_stored(value):
+            return [True] * count
+        maker = value.producer
+        if maker is None or maker.op not in ("onnx.Concat", "onnx.Cast", "onnx.Identity"):
+            return [False] * count
+        entries: list[bool] = []
+        for part in maker.operands[: None if maker.op == "onnx.Concat" else 1]:
+            held = self.facts.known(part)
+            if part is not None and held is not None:
+                entries += self.stored_entries(part, held.size)
+        return entries if len(entries) == count else [False] * count
+
     def unique_name(self, graph: Graph, wanted: str) -> str:
         """A name that no value of the graph has, taken from now on."""
         taken = self._names.setdefault(graph, set())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphcost.ir import Graph, Node, Value
 from graphcost.operators import Operators
-from graphcost.types import NONE, UNKNOWN, ContainerType, Dim, TensorType, Type, Unknown
+from graphcost.types import NONE, UNKNOWN, Constant, ContainerType, Dim, TensorType, Type, Unknown
 
 from .control import CONTROL
 from .errors import ShapeMismatch
@@ -42,6 +42,20 @@ def retyped(graph: Graph, inputs: Mapping[str, Sequence[Dim]], operators: Operat
     """
     made = copy_with_inputs(graph, inputs)
     return made, infer(made, operators)
+
+
+def known_values(graph: Graph, operators: Operators) -> dict[Value, Constant]:
+    """The data of small tensors that are known before the network runs, weights among them; changes no type."""
+    engine = Engine(operators, {})
+    for node in graph:
+        engine.evaluate(node)
+    arrays = ((value, engine.facts.known(value)) for value in graph.values())
+    return {v: _constant(v, array) for v, array in arrays if array is not None and array.dtype != object}
+
+
+def _constant(value: Value, array: Array) -> Constant:
+    dtype = value.type.dtype if isinstance(value.type, TensorType) else "?"
+    return value.constant or Constant(dtype, array.shape, tuple(array.reshape(-1).tolist()))
 
 
 def copy_with_inputs(graph: Graph, inputs: Mapping[str, Sequence[Dim]]) -> Graph:

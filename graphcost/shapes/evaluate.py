@@ -257,7 +257,7 @@ def _cast(node: Node, array: Array, *_: Array) -> Array | None:
 
 def _converted(array: Array, dtype: str) -> Array | None:
     if dtype == "bool":
-        return array != 0
+        return numpy.asarray(array != 0)
     if dtype in FLOATS:
         return array.astype(numpy.float64)
     if dtype not in INTEGERS:

@@ -148,9 +148,7 @@ def _tile(node: Node, array: Array, repeats: Array) -> Array | None:
     return None if repeats.dtype == object else numpy.tile(array, repeats)
 
 
-def _pad(
-    node: Node, array: Array, pads: Array, value: Array | None = None, axes: Array | None = None
-) -> Array | None:
+def _pad(node: Node, array: Array, pads: Array, value: Array | None = None, axes: Array | None = None) -> Array | None:
     mode = word(node, "mode", "constant")
     if pads.dtype == object or (pads < 0).any() or mode not in ("constant", "edge", "reflect", "wrap"):
         return None

@@ -74,9 +74,7 @@ def _spans(sizes: Sequence[int]) -> list[_Span]:
     return spans
 
 
-def _lay(
-    factor: Factor, span: _Span, places: Sequence[_Span], parts: Sequence[list[tuple[_Span, Factor]]]
-) -> bool:
+def _lay(factor: Factor, span: _Span, places: Sequence[_Span], parts: Sequence[list[tuple[_Span, Factor]]]) -> bool:
     """Put a factor into the dimensions that it reaches over; the outermost of them takes the change."""
     grown = False
     for place, inside in zip(places, parts):

@@ -48,7 +48,6 @@ class Facts:
         self._data[value] = array
         return array
 
-
     def forget(self, value: Value) -> None:
         self._data.pop(value, None)
 

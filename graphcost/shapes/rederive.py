@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from graphcost.ir import Node, Value
+from graphcost.ir import Node
 
 from .changes import Changes, dims_of, integers_of
 from .errors import ShapeMismatch
@@ -25,27 +25,12 @@ def _rewrite(changes: Changes, node: Node, slot: int, wanted: Sequence[int]) -> 
     now = integers_of(changes.facts, given)
     if given is None or now is None or len(now) != len(wanted):
         return
-    stored = [True] * len(now) if node in changes.forced else _stored_entries(changes, given, len(now))
+    stored = [True] * len(now) if node in changes.forced else changes.stored_entries(given, len(now))
     values = [want if mine else entry for want, entry, mine in zip(wanted, now, stored)]
     if values == now:
         node.set_operand(slot, given)
     else:
         changes.store(node, slot, values)
-
-
-def _stored_entries(changes: Changes, value: Value, count: int) -> list[bool]:
-    """Which entries of a shape are stored, beside others that the graph computes."""
-    if changes.is_stored(value):
-        return [True] * count
-    maker = value.producer
-    if maker is None or maker.op not in ("onnx.Concat", "onnx.Cast", "onnx.Identity"):
-        return [False] * count
-    entries: list[bool] = []
-    for part in maker.operands[: 1 if maker.op != "onnx.Concat" else None]:
-        held = changes.facts.known(part)
-        if part is not None and held is not None:
-            entries += _stored_entries(changes, part, held.size)
-    return entries if len(entries) == count else [False] * count
 
 
 def _followed(entry: int, size: Factor) -> int:

@@ -2,7 +2,7 @@
 
 A class token `[1, 1, 768]` that is joined to patches, the first state of a recurrent layer: with a batch of one they
 were stored as they are. Repeating along a dimension of 1 changes no number that they hold. A dimension that held
-another batch is only changed where the tensor itself is a repetition (Expand, ConstantOfShape) or a weight.
+another batch is changed where the tensor is a weight, and any dimension where the tensor was made to a stored size.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeAlias
 from graphcost.ir import Node, Value
 from graphcost.types import UNKNOWN, TensorType
 
-from .changes import Changes, dims_of, integers_of
+from .changes import Changes, dims_of
 from .factors import Factor
 from .reading import integer
 
@@ -61,15 +61,17 @@ _COMPANIONS: Mapping[str, Mapping[int, int]] = {
 
 
 def _wanted(changes: Changes, node: Node, slot: int) -> Sizes | None:
-    """The dimensions that a stored operand needs beside the others; None when it can stay."""
+    """The dimensions that an operand of stored size needs beside the others; None when it can stay."""
     value = node.operand(slot)
     mine = None if value is None else dims_of(value.type)
-    if mine is None or not changes.is_stored(value) or changes.any(value):
+    if value is None or mine is None or changes.any(value):
         return None
+    asked, stored = _stored_target(changes, value, len(mine)), changes.is_stored(value)
     wanted = list(mine)
     for other in node.operands:
         for axis, size in _beside(node, changes.of(other), len(mine)):
-            if size.changes and wanted[axis] == size.old and (size.old == 1 or size in changes.batches):
+            may = asked[axis] or (stored and (size.old == 1 or size in changes.batches))
+            if may and size.changes and wanted[axis] == size.old:
                 wanted[axis] = size.new
     return None if wanted == list(mine) else wanted
 
@@ -92,6 +94,8 @@ def _repeat(changes: Changes, node: Node, slot: int, wanted: Sizes, visit: Visit
         return False
     if _retarget(changes, value, wanted, visit):
         return True
+    if not changes.is_stored(value):
+        return False
     if all(now in (1, want) for now, want in zip(mine, wanted)):
         _insert_expand(changes, node, slot, value, wanted, visit)
         return True
@@ -101,20 +105,28 @@ def _repeat(changes: Changes, node: Node, slot: int, wanted: Sizes, visit: Visit
 
 
 def _retarget(changes: Changes, value: Value, wanted: Sizes, visit: Visit) -> bool:
-    """Give another target to the Expand or ConstantOfShape that made the value, where nobody else reads it."""
+    """Give another target to the node that made the value by one, where nobody else reads it."""
     maker = value.producer
-    slot = _TARGETS.get(maker.op) if maker is not None else None
-    if maker is None or slot is None or value.use_count != 1 or not changes.is_stored(maker.operand(slot)):
+    if maker is None or not any(_stored_target(changes, value, len(wanted))):
         return False
-    target = integers_of(changes.facts, maker.operand(slot))
-    if target is None or len(target) != len(wanted):
-        return False
-    changes.store(maker, slot, wanted)
+    changes.store(maker, _TARGETS[maker.op], wanted)
     visit(maker)
     return True
 
 
-_TARGETS = {"onnx.Expand": 1, "onnx.ConstantOfShape": 0}
+def _stored_target(changes: Changes, value: Value, rank: int) -> list[bool]:
+    """Which dimensions of a value its maker was told in so many words, where nobody else reads it."""
+    maker = value.producer
+    slot = _TARGETS.get(maker.op) if maker is not None else None
+    target = None if maker is None or slot is None else maker.operand(slot)
+    held = changes.facts.known(target)
+    if target is None or held is None or held.size != rank or value.use_count != 1:
+        return [False] * rank
+    return changes.stored_entries(target, rank)
+
+
+_TARGETS = {"onnx.Expand": 1, "onnx.ConstantOfShape": 0, "onnx.Resize": 3}
+"""Operators whose result is as large as an operand says, by the slot of that operand."""
 
 
 def _insert_expand(changes: Changes, node: Node, slot: int, value: Value, wanted: Sizes, visit: Visit) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graphcost.aliases import cast_aliases
 from graphcost.ir import Node
+from graphcost.memory.aliases import cast_aliases
 from graphcost.operators import CountWork, Effort
 
 from .sizes import integer, operand_shape, result_elements

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graphcost.aliases import dropout_aliases
 from graphcost.ir import Node
+from graphcost.memory.aliases import dropout_aliases
 from graphcost.operators import CountWork, Effort
 
 from .sizes import (

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from graphcost.aliases import aliases_of
 from graphcost.ir import Graph, Node, Value
+from graphcost.memory.aliases import aliases_of
 from graphcost.operators import CountWork, Effort, Operators, Relation, UnknownWork
 
 from .control import CONTROL

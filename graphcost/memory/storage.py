@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal, TypeAlias
 
-from .aliases import ALIASES, aliases_of
-from .ir import Graph, InvalidIR, Node, Value
-from .operators import Alias, Operators, Relation
-from .types import NoneType
+from graphcost.ir import Graph, InvalidIR, Node, Value
+from graphcost.operators import Alias, Operators, Relation
+from graphcost.types import NoneType
 
-__all__ = ["ALIASES", "CONTROL_FLOW", "Kind", "Lives", "Storage", "Storages", "occupancy", "storages"]
+from .aliases import aliases_of
+
+__all__ = ["CONTROL_FLOW", "Kind", "Lives", "Storage", "Storages", "occupancy", "storages"]
 
 CONTROL_FLOW = frozenset({"onnx.If", "onnx.Loop", "onnx.Scan", "onnx.SequenceMap"})
 """Operators whose bodies run node by node, through memory; any other body is the inside of one kernel."""

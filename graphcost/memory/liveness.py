@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .arena import ArenaPlan, plan_arena
-from .ir import Graph, Node
-from .operators import Operators
-from .storage import Storage, Storages, occupancy, storages
+from graphcost.ir import Graph, Node
+from graphcost.operators import Operators
 
-__all__ = ["ArenaPlan", "MemoryProfile", "liveness", "plan_arena", "profile"]
+from .storage import Storage, Storages, occupancy, storages
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import TypeAlias
 
-from .ir import Node
-from .operators import Alias, ListAliases, Operators, Relation
-from .types import BITS, TensorType, Type, bound
+from graphcost.ir import Node
+from graphcost.operators import Alias, ListAliases, Operators, Relation
+from graphcost.types import BITS, TensorType, Type, bound
 
 
 def same(node: Node) -> tuple[Alias, ...]:

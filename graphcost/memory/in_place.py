@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from graphcost.ir import Graph, InvalidIR, Node, Value
+from graphcost.operators import Alias, Operators, Relation
+
 from .aliases import aliases_of
-from .ir import Graph, InvalidIR, Node, Value
-from .operators import Alias, Operators, Relation
 from .storage import Lives, Storage, Storages, storages
 
 
