@@ -53,15 +53,15 @@ class AssignPrecision(Pass):
         epoch = graph.epoch
         rules, operators = rules_of(ctx.target, graph), ctx.analyses.operators
         plan = _plan(graph, rules, operators)
-        for node, precision in plan.items():
-            if node.attrs.get("precision") != precision:
-                node.set_attr("precision", precision)
+        undecided = [node for node in plan if "precision" not in node.attrs]
+        for node in undecided:
+            node.set_attr("precision", plan[node])
         casts = {node: node_work(node, operators).work.elementwise_ops for node in graph if node.op in _CASTS}
         retype_all(graph, plan, rules.fallback, lambda node: _is_free(node, operators))
         _book_casts(casts, ctx)
         if rules.calibrates and "i8" in plan.values():
             ctx.journal.warn("INT8: post-training calibration is assumed; accuracy is not examined")
-        return Change(len(plan)) if graph.epoch != epoch else UNCHANGED
+        return Change(max(len(undecided), 1)) if graph.epoch != epoch else UNCHANGED
 
 
 _CASTS = ("onnx.Cast", "onnx.CastLike")

@@ -17,10 +17,12 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
+import harness
 import pytest
 from harness import GOLDEN, Golden
 
 from graphcost.journal import Journal, Removed
+from graphcost.plugin import Registry
 from graphcost.text import print_graph
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -41,6 +43,12 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs ../shared (measured data and models), which is not in this clone")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    """Every installed plug-in and the built-in tables of operators."""
+    return harness.registry()
 
 
 class GoldenFile(pytest.File):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from graphcost.errors import UsageError
 from graphcost.ir import Graph
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass, Stage
+from graphcost.plugin import load_registry
 from graphcost.spec import (
     insert,
     make_pass,
@@ -169,3 +171,30 @@ def test_a_place_that_is_not_there_is_refused(insertion: str, sentence: str) -> 
 
 def test_passes_without_stages() -> None:
     assert parse_passes("dce, fuse{max-ops=3}", CATALOGUE) == (Dce(), Fuse(3))
+
+
+PLUGIN = '''
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import ClassVar
+from graphcost.pipeline import UNCHANGED, Change, Pass
+from graphcost.plugin import Plugin
+
+@dataclass(frozen=True)
+class Mine(Pass):
+    """A user's own."""
+
+    name: ClassVar[str] = "mine"
+    size: int = 1
+
+    def run(self, graph, ctx) -> Change:
+        return UNCHANGED
+
+PLUGIN = Plugin(passes={"mine": lambda: Mine})
+'''
+
+
+def test_options_of_a_pass_from_a_plug_in_file_are_converted_too(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    (step,) = parse_passes("mine{size=3}", load_registry([tmp_path / "mine.py"]).passes)
+    assert step == type(step)(size=3)  # type: ignore[call-arg]

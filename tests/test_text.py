@@ -164,12 +164,14 @@ types: st.SearchStrategy[Type] = tensors | containers | st.just(NONE)
 @st.composite
 def constants(draw: st.DrawFn) -> Constant:
     dtype, scalars = draw(
-        st.sampled_from([
-            ("i64", st.integers(-(2**63), 2**63 - 1)),
-            ("f32", st.floats(allow_nan=False)),
-            ("bool", st.booleans()),
-            ("str", names),
-        ])
+        st.sampled_from(
+            [
+                ("i64", st.integers(-(2**63), 2**63 - 1)),
+                ("f32", st.floats(allow_nan=False)),
+                ("bool", st.booleans()),
+                ("str", names),
+            ]
+        )
     )
     values = tuple(draw(st.lists(scalars, max_size=4)))
     return Constant(dtype, (len(values),), values)
@@ -235,7 +237,7 @@ def test_any_graph_round_trips(graph: Graph) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.text("graph(){}%x:=f32[1]@^,;\"\\_ \n?<-.weturn", max_size=60))
+@given(st.text('graph(){}%x:=f32[1]@^,;"\\_ \n?<-.weturn', max_size=60))
 def test_any_text_is_a_graph_or_a_located_error(text: str) -> None:
     try:
         parse_graph(text).verify()

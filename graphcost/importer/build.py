@@ -134,7 +134,10 @@ class _Builder:
             op_type = modernize(op_type, frame.opsets.get("", 1), operands, attrs, lambda c: self.made(c, name, scope))
         while operands and operands[-1] is None:
             operands.pop()
+        own = len(operands)
         bodies = self.bodies(record, name, scope, frame, operands)
+        if bodies and op_type in ("Loop", "Scan"):
+            attrs["carried"] = carried(op_type, own, attrs)
         results = [self.result(output, scope, declared, frame) for output in record.outputs]
         op = f"{record.domain or 'onnx'}.{op_type}"
         scope.graph.append(Node(op, operands, results or [self.unused(name, scope)], attrs, name=name, bodies=bodies))
@@ -248,6 +251,12 @@ class _Captures:
             self.slots[value] = len(self.operands)
             self.operands.append(value)
         return self.slots[value]
+
+
+def carried(op_type: str, own: int, attrs: Mapping[str, Attr]) -> int:
+    """How many of the `own` operands of a Loop or Scan go from turn to turn: what follows is scanned or captured."""
+    scanned = attrs.get("num_scan_inputs", 0)
+    return max(own - (2 if op_type == "Loop" else scanned if isinstance(scanned, int) else 0), 0)
 
 
 def own_slots(op_type: str, operands: Sequence[Value | None]) -> list[int | None]:

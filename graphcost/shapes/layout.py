@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from graphcost.ir import Node
 from graphcost.operators import InferTypes, Known
@@ -66,14 +66,22 @@ def _fitted(node: Node, data: Dims | None, target: Dims) -> Dims:
     free = [axis for axis, dim in enumerate(target) if dim == -1]
     if len(free) > 1:
         raise ShapeMismatch(node, f"the target {_spell(target)} has more than one -1")
-    others = tuple(dim for dim in target if dim != -1)
-    rest, over = _cancelled(data or (), others)
-    whole, part = product(rest), product(over)
-    if data is not None and not _can_hold(whole, part, bool(free)):
+    rest, over = _cancelled(data or (), tuple(dim for dim in target if dim != -1))
+    if data is not None and not _can_hold(product(rest), product(over), bool(free)):
         raise ShapeMismatch(node, f"{_spell(data)} does not fit into the target {_spell(target)}")
     if not free:
         return target
-    return at(target, free[0], Unknown(f"{node.name}.{free[0]}") if data is None else 0 if part == 0 else whole // part)
+    return at(target, free[0], Unknown(f"{node.name}.{free[0]}") if data is None else _quotient(rest, over))
+
+
+def _quotient(rest: Sequence[Dim], over: Sequence[Dim]) -> Dim:
+    """What the dimension -1 stands for; an unknown one stays itself where the numbers beside it divide."""
+    numbers, part = product(dim for dim in rest if isinstance(dim, int)), product(over)
+    if part == 0:
+        return 0
+    if isinstance(numbers, int) and isinstance(part, int) and numbers % part == 0:
+        return product(dim for dim in rest if isinstance(dim, Unknown)) * (numbers // part)
+    return product(rest) // part
 
 
 def _can_hold(whole: Dim, part: Dim, free: bool) -> bool:
