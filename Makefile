@@ -35,8 +35,10 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet -e .
+	@$(BIN)/python -m compileall -q graphcost passes cost_models
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[dev,graphsurgeon]'
+	@$(BIN)/python -m compileall -q graphcost passes cost_models
 	@touch $(VENV)/installed $@

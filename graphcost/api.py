@@ -100,16 +100,21 @@ def opt(model: Source, passes: str, device: str | DeviceProfile | None = None, *
 
 def explain(found: Run, node: str) -> list[str]:
     """What became of an ONNX node and why, as lines."""
-    from .explain import explain_node
+    from .explanation import explain_node
 
     return explain_node(found, node)
 
 
 def pipeline_of(
-    device: str | None = None, plugins: Iterable[str | Path | Plugin] = (), **options: Any
+    device: str | None = None,
+    *,
+    insert: Iterable[Inserted] = (),
+    pipeline: str | None = None,
+    plugins: Iterable[str | Path | Plugin] = (),
+    **options: Any,
 ) -> tuple[Stage, ...]:
-    """The stages that a run for this target would go through."""
-    return _stages(make_target(device, **options), _registry(plugins), None, ())
+    """The stages that a run with these options would go through."""
+    return _stages(make_target(device, **options), _registry(plugins), pipeline, insert)
 
 
 def _registry(plugins: Iterable[str | Path | Plugin]) -> Registry:

@@ -27,7 +27,7 @@ from .report import (
 )
 from .target import Target
 from .types import TensorType, Type
-from .work.node import NodeWork, Work
+from .work.node import NodeWork
 
 _HOLDERS = 10
 
@@ -54,7 +54,7 @@ def reduce(found: Findings) -> Report:
     return Report(
         model=_model(found.imported),
         target=_target(found),
-        totals=_totals(found, latency, memory),
+        totals=_totals(found, rows, latency),
         memory=memory,
         kernels=rows,
         eliminated=tuple(_eliminated(found)),
@@ -68,7 +68,6 @@ def reduce(found: Findings) -> Report:
 
 def _row(node: Node, found: Findings, total_ms: float | None) -> Kernel:
     part, cost = found.work[node], found.costs[node]
-    known = part.unknown is None
     share = cost.latency_ms / total_ms if cost.latency_ms is not None and total_ms else None
     return Kernel(
         name=node.name,
@@ -81,9 +80,9 @@ def _row(node: Node, found: Findings, total_ms: float | None) -> Kernel:
         origin_share=tuple(origin.share for origin in node.origin),
         inputs=tuple(_tensor(v.name, v.type) for v in node.inputs),
         outputs=tuple(_tensor(v.name, v.type) for v in node.results),
-        macs=part.work.macs if known else None,
-        flops=part.work.flops if known else None,
-        elementwise_ops=part.work.elementwise_ops if known else None,
+        macs=part.work.macs if part.ops_known else None,
+        flops=part.work.flops if part.ops_known else None,
+        elementwise_ops=part.work.elementwise_ops if part.ops_known else None,
         bytes_read=part.work.bytes_read if part.bytes_known else None,
         bytes_written=part.work.bytes_written if part.bytes_known else None,
         latency_ms=cost.latency_ms,
@@ -105,19 +104,18 @@ def _tensor(name: str, kind: Type) -> Tensor:
 # Totals
 
 
-def _totals(found: Findings, latency_ms: float | None, memory: Memory) -> Totals:
-    work = sum((part.work for part in found.work.values()), Work())
+def _totals(found: Findings, rows: Sequence[Kernel], latency_ms: float | None) -> Totals:
     costs = found.costs.values()
     device = found.target.device
     workspace = 0 if device is None else None
     context = 0 if device is None else device.context_bytes
     arena = None if found.memory.unknown else found.arena.size_bytes
     return Totals(
-        macs=work.macs,
-        flops=work.flops,
-        elementwise_ops=work.elementwise_ops,
-        bytes_read=work.bytes_read,
-        bytes_written=work.bytes_written,
+        macs=sum(row.macs or 0 for row in rows),
+        flops=sum(row.flops or 0 for row in rows),
+        elementwise_ops=sum(row.elementwise_ops or 0 for row in rows),
+        bytes_read=sum(row.bytes_read or 0 for row in rows),
+        bytes_written=sum(row.bytes_written or 0 for row in rows),
         latency_ms=latency_ms,
         latency_low_ms=_sum([cost.low_ms for cost in costs]),
         latency_high_ms=_sum([cost.high_ms for cost in costs]),
@@ -195,7 +193,7 @@ def _model(imported: Imported) -> ModelInfo:
     return ModelInfo(
         name=imported.name,
         path=imported.path,
-        opset=dict(imported.opset),
+        opset={domain or "ai.onnx": version for domain, version in imported.opset.items()},
         inputs=tuple(_tensor(name, kind) for name, kind in imported.inputs),
         outputs=tuple(_tensor(name, kind) for name, kind in imported.outputs),
         parameters=Parameters(count.stored, count.distinct, count.bytes),
@@ -231,6 +229,3 @@ def _warnings(found: Findings) -> Iterable[str]:
     yield from found.journal.warnings
     for node, part in found.work.items():
         yield from (f"{node.name}: {note}" for note in part.notes)
-    if (device := found.target.device) is not None:
-        missing = "workspaces" if device.context_bytes is not None else "the CUDA context and workspaces"
-        yield f"the memory of {missing} is not known for {device.id} and is not in the total"

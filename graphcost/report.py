@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from typing import Any
 
 SCHEMA = "graphcost.report/1"
@@ -63,7 +64,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over the kernels, and the memory of the whole.
+    """Sums over the kernels, each of what is known of it, and the memory of the whole.
 
     `latency_ms` is the GPU compute time of one inference of the whole batch: no copies from or to the host, clocks at
     the mode's maximum, no profiler. It is None as soon as one kernel's is; `latency_known_ms` then still sums the
@@ -177,9 +178,14 @@ class Report:
         return {"schema": plain.pop("schema"), **plain}
 
 
+@cache
+def _field_names(kind: type[Any]) -> tuple[str, ...] | None:
+    return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else None
+
+
 def _plain(value: object) -> object:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if (names := _field_names(type(value))) is not None:
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from graphcost.errors import UnknownName
 from graphcost.importer.build import build_graph
 from graphcost.importer.convert import type_of
 from graphcost.importer.parameters import ParameterCount, count_parameters
@@ -57,6 +58,7 @@ def load(source: str | os.PathLike[str] | bytes | Any, operators: Operators, siz
     built = build_graph(record, _input_types(record, chosen), chosen.symbols)
     graph, facts = _typed(built.graph, chosen, operators, sizes or Sizes())
     graph.verify()
+    _refuse_unused(sizes or Sizes(), chosen, graph)
     path = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
     return Imported(
         graph=graph,
@@ -81,6 +83,14 @@ def _typed(graph: Graph, chosen: Chosen, operators: Operators, sizes: Sizes) -> 
         return graph, facts
     wanted = {name: dims for name, dims in chosen.inputs.items() if dims is not None}
     return resize(graph, wanted, operators, sizes.dims)
+
+
+def _refuse_unused(sizes: Sizes, chosen: Chosen, graph: Graph) -> None:
+    """A dimension that the user names must be there: a symbol of an input, or one that the data of a node decide."""
+    nodes = {node.name for node in graph.walk()} if sizes.dims else set()
+    for name in sizes.dims:
+        if name not in chosen.declared_symbols and name not in nodes and name.rpartition(".")[0] not in nodes:
+            raise UnknownName("dimension", name, chosen.declared_symbols)
 
 
 def _inputs(record: ModelRecord) -> list[ValueInfoRecord]:

@@ -33,11 +33,12 @@ class Sizes:
 @dataclass(frozen=True)
 class Chosen:
     """The sizes of all inputs. `overridden` are those whose file declares other numbers: the constants of the graph
-    may hold the old ones. `symbols` is what each symbol stands for."""
+    may hold the old ones. `symbols` is what each symbol stands for; `declared_symbols` are those of the file."""
 
     inputs: Mapping[str, Dims | None]
     overridden: Mapping[str, Dims]
     symbols: Mapping[str, int]
+    declared_symbols: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -94,7 +95,7 @@ def choose(declared: Declared, sizes: Sizes) -> Chosen:
     _apply_batch(declared, inputs, sizes.batch, shapes)
     warnings += _nameless(declared, shapes)
     overridden = {n: d for n, d in inputs.items() if d is not None and _differs(declared[n], d, bound)}
-    return Chosen(inputs, overridden, bound, tuple(warnings))
+    return Chosen(inputs, overridden, bound, _declared_symbols(declared), tuple(warnings))
 
 
 def _named_shapes(declared: Declared, sizes: Sizes) -> dict[str, Dims]:
@@ -145,8 +146,12 @@ def _batch_symbols(declared: Declared, shapes: Mapping[str, Dims]) -> list[str]:
 
 
 def _loose_symbols(declared: Declared, symbols: Mapping[str, int]) -> list[str]:
+    return [symbol for symbol in _declared_symbols(declared) if symbol not in symbols]
+
+
+def _declared_symbols(declared: Declared) -> tuple[str, ...]:
     found = [s for dims in declared.values() for d in dims or () if isinstance(d, str) for s in symbols_of(d)]
-    return [symbol for symbol in dict.fromkeys(found) if symbol not in symbols]
+    return tuple(dict.fromkeys(found))
 
 
 def _dims_of(declared: tuple[DimRecord, ...] | None, given: Dims | None, symbols: Mapping[str, int]) -> Dims | None:

@@ -10,7 +10,7 @@ import numpy
 
 from graphcost.ir import Node
 from graphcost.operators import Evaluate
-from graphcost.types import BITS, FLOATS, INTEGERS, TensorType, Unknown, bound
+from graphcost.types import FLOATS, INTEGERS, TensorType, Unknown, bound
 
 from .reading import integer, word
 
@@ -264,15 +264,7 @@ def _converted(array: Array, dtype: str) -> Array | None:
         return None
     if array.dtype.kind == "f" and not numpy.isfinite(array).all():
         return None
-    return _wrapped(array.astype(numpy.int64), dtype)
-
-
-def _wrapped(array: Array, dtype: str) -> Array:
-    bits = BITS[dtype]
-    if bits is None or bits == 64:
-        return array
-    pattern = array & ((1 << bits) - 1)
-    return pattern if dtype.startswith("u") else numpy.where(pattern >> (bits - 1), pattern - (1 << bits), pattern)
+    return array.astype(numpy.int64)
 
 
 def _clip(node: Node, array: Array, low: Array | None = None, high: Array | None = None) -> Array | None:

@@ -19,12 +19,12 @@ FAR = 2**31 - 1
 
 def slice_(node: Node, known: Known) -> list[Type]:
     """Starts, ends, axes and steps are operands 1 to 4; axes default to the leading ones, steps to 1."""
-    data, starts, ends = dims(node, 0), known_dims(node, known, 1), known_dims(node, known, 2)
-    count = len(starts or ends or ())
-    axes = known_dims(node, known, 3) if has(node, 3) else tuple(range(count))
-    steps = known_dims(node, known, 4) if has(node, 4) else (1,) * count
+    data, count = dims(node, 0), tensor(node, 1).elements
     if data is None:
         return give(node, typed(node, 0, None))
+    starts, ends = known_dims(node, known, 1), known_dims(node, known, 2)
+    axes = known_dims(node, known, 3) if has(node, 3) else None if count is None else tuple(range(count))
+    steps = known_dims(node, known, 4) if has(node, 4) else (1,) * (count or 0)
     if axes is None:
         return give(node, typed(node, 0, tuple(Unknown(f"{node.name}.{i}", bound(d)) for i, d in enumerate(data))))
     for i, axis in enumerate(axes):

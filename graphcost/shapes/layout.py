@@ -48,9 +48,10 @@ def reshape(node: Node, known: Known) -> list[Type]:
 
 
 def _of_rank(node: Node, slot: int, data: Dims | None = None) -> Dims | None:
-    """Dimensions that nobody knows, as many as the operand in `slot` has elements."""
+    """Dimensions that nobody knows, as many as the operand in `slot` has elements. In a tensor without any element,
+    beside a dimension of 0, nothing bounds them."""
     length = tensor(node, slot).elements
-    most = None if data is None else bound(product(data))
+    most = None if data is None else bound(product(data)) or None
     return None if length is None else tuple(Unknown(f"{node.name}.{axis}", most) for axis in range(length))
 
 

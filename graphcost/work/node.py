@@ -52,14 +52,16 @@ class Work:
 class NodeWork:
     """The work of a node and what is to be said about it.
 
-    `unknown` is the reason why something of it could not be counted: `work` is then what could, and `bytes_known`
-    says whether its bytes are whole. `notes` are assumptions that were made, for the report's warnings.
+    `unknown` is the reason why something of it could not be counted: `work` is then what could; `ops_known` and
+    `bytes_known` say whether its operations and its bytes are whole. `notes` are assumptions that were made, for the
+    report's warnings.
     """
 
     work: Work
     unknown: str | None = None
     notes: tuple[str, ...] = ()
     bytes_known: bool = True
+    ops_known: bool = True
 
     def __mul__(self, times: int) -> NodeWork:
         return replace(self, work=self.work * times)
@@ -120,7 +122,9 @@ def _together(table: Mapping[Node, NodeWork]) -> NodeWork:
         total += part.work
     reasons = [f"{node.name}: {part.unknown}" for node, part in table.items() if part.unknown]
     notes = tuple(f"{node.name}: {note}" for node, part in table.items() for note in part.notes)
-    return NodeWork(total, _first(reasons), notes, all(part.bytes_known for part in table.values()))
+    bytes_known = all(part.bytes_known for part in table.values())
+    ops_known = all(part.ops_known for part in table.values())
+    return NodeWork(total, _first(reasons), notes, bytes_known, ops_known)
 
 
 def _first(reasons: Sequence[str]) -> str | None:
@@ -141,9 +145,11 @@ class _Border:
 
 def _bordered(computed: Work, border: _Border, unknown: str | None = None) -> NodeWork:
     """Work and the bytes of the border. A size that is not known makes the node unknown, and is left out."""
+    ops_known = unknown is None
     if border.unsized and unknown is None:
         unknown = f"the size of {', '.join(map(repr, border.unsized[:3]))} is not known"
-    return NodeWork(computed + Work(0, 0, border.read, border.written), unknown, bytes_known=not border.unsized)
+    work = computed + Work(0, 0, border.read, border.written)
+    return NodeWork(work, unknown, bytes_known=not border.unsized, ops_known=ops_known)
 
 
 def _border(node: Node, operators: Operators, *, reads: bool = True, writes: bool = True) -> _Border:
@@ -193,7 +199,7 @@ def _kernel(node: Node, operators: Operators) -> NodeWork:
     read = sum(_read_inside(node, value, tables, operators) for value in sources)
     border = _Border(read, _sum(targets), _unsized((*sources, *targets)))
     computed = Work(inside.work.macs, inside.work.elementwise_ops)
-    return replace(_bordered(computed, border, inside.unknown), notes=inside.notes)
+    return replace(_bordered(computed, border, inside.unknown), notes=inside.notes, ops_known=inside.ops_known)
 
 
 def _read_inside(node: Node, value: Value, tables: Sequence[Mapping[Node, NodeWork]], operators: Operators) -> int:
