@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,6 +24,7 @@ from .plugin import Plugin, Registry, load_registry
 from .reduce import Findings, reduce
 from .report import Report
 from .spec import Insertion, insert, parse_insertion, parse_stages
+from .support import Unsupported, unsupported_nodes
 from .target import Target, make_target, parse_target_header
 from .text import TextError, parse_graph, parse_target, print_graph
 
@@ -31,6 +34,19 @@ Source: TypeAlias = "str | os.PathLike[str] | bytes | Any"
 Shapes: TypeAlias = "Iterable[str] | Mapping[str, Sequence[int]]"
 Dims: TypeAlias = "Iterable[str] | Mapping[str, int]"
 Inserted: TypeAlias = "str | tuple[Pass, str]"
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pause the garbage collector: a graph is many small objects that live to the end, and to look through them again
+    and again finds nothing and makes time grow faster than the number of nodes."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,7 @@ def analyze(model: Source, device: str | DeviceProfile | None = None, **options:
     return run(model, device, **options).report
 
 
+@collector_paused()
 def run(
     model: Source,
     device: str | DeviceProfile | None = None,
@@ -80,15 +97,17 @@ def run(
     stages = _stages(target, registry, pipeline, insert)
     models = _models(target, registry, cost_models)
     imported = load(model, registry.operators, sizes)
+    unsupported = unsupported_nodes(imported.graph, imported.facts, target.runtime)
     ctx = _context(imported, target, registry, models)
     graph = imported.graph
     Pipeline(stages, tuple(instruments), paranoid).run(
         graph, ctx, remake=lambda: load(model, registry.operators, sizes).graph
     )
-    findings = _find(imported, target, graph, ctx, registry, models)
+    findings = _find(imported, target, ctx, registry, models, unsupported)
     return Run(reduce(findings), graph, ctx.journal, findings.costs, target, stages)
 
 
+@collector_paused()
 def opt(model: Source, passes: str, device: str | DeviceProfile | None = None, **options: Any) -> str:
     """The text of a model's graph, or of a `.gcir` file's, after passes: `"fold-shapes,dce"`."""
     plugins = options.pop("plugins", ())
@@ -162,13 +181,17 @@ def _estimator(target: Target, models: Sequence[CostModel]) -> Any:
 
 
 def _find(
-    imported: Imported, target: Target, graph: Graph, ctx: Context, registry: Registry, models: Sequence[CostModel]
+    imported: Imported,
+    target: Target,
+    ctx: Context,
+    registry: Registry,
+    models: Sequence[CostModel],
+    unsupported: tuple[Unsupported, ...],
 ) -> Findings:
-    work, memory = ctx.get(WORK), ctx.get(MEMORY)
+    graph, work, memory = imported.graph, ctx.get(WORK), ctx.get(MEMORY)
     costs = estimate_all(queries_of(graph, work, registry.operators), target.device, models)
-    return Findings(
-        imported, target, graph, work, dict(zip(graph, costs)), memory, plan_arena(memory.storages), ctx.journal
-    )
+    by_node, arena = dict(zip(graph, costs)), plan_arena(memory.storages)
+    return Findings(imported, target, graph, work, by_node, memory, arena, ctx.journal, unsupported)
 
 
 def _open(

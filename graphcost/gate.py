@@ -135,6 +135,16 @@ def check(gates: Iterable[Gate], report: Report, before: Report | None = None) -
     return [_check(gate, report, before) for gate in gates]
 
 
+def check_support(report: Report) -> Verdict:
+    """Whether the runtime takes every operator, so that the figures are no what-if."""
+    ops = ", ".join(dict.fromkeys(node.op.removeprefix("onnx.") for node in report.unsupported))
+    if not ops:
+        return Verdict(Outcome.PASSED, f"{report.target.runtime} takes every operator")
+    count = len(report.unsupported)
+    nodes = f"{count:,} node{'s' if count > 1 else ''} ({ops})"
+    return Verdict(Outcome.CANNOT_TELL, f"{report.target.runtime} may refuse {nodes}, so the figures are a what-if")
+
+
 def check_coverage(least: float, report: Report) -> Verdict:
     """Whether the smaller of both coverages, that of nodes and that of bytes, reaches `least` (a share of one)."""
     coverage = report.totals.coverage

@@ -24,7 +24,9 @@ from .report import (
     Tensor,
     Totals,
     UnknownNode,
+    UnsupportedNode,
 )
+from .support import Unsupported, sentences
 from .target import Target
 from .types import TensorType, Type
 from .work.node import NodeWork
@@ -44,6 +46,7 @@ class Findings:
     memory: MemoryProfile
     arena: ArenaPlan
     journal: Journal
+    unsupported: tuple[Unsupported, ...] = ()
 
 
 def reduce(found: Findings) -> Report:
@@ -60,6 +63,7 @@ def reduce(found: Findings) -> Report:
         eliminated=tuple(_eliminated(found)),
         unknown=tuple(UnknownNode(n.name, n.op, w.unknown) for n, w in found.work.items() if w.unknown),
         warnings=tuple(dict.fromkeys(_warnings(found))),
+        unsupported=tuple(UnsupportedNode(u.node.name, u.node.op, u.verdict.sentence) for u in found.unsupported),
     )
 
 
@@ -226,6 +230,7 @@ def _eliminated(found: Findings) -> Iterable[Eliminated]:
 def _warnings(found: Findings) -> Iterable[str]:
     yield from found.imported.warnings
     yield from found.target.warnings
+    yield from sentences(found.unsupported)
     yield from found.journal.warnings
     for node, part in found.work.items():
         yield from (f"{node.name}: {note}" for note in part.notes)

@@ -137,6 +137,15 @@ class UnknownNode:
 
 
 @dataclass(frozen=True, slots=True)
+class UnsupportedNode:
+    """A node of the file that the runtime would refuse, or of which no list says that it takes it."""
+
+    node: str
+    op: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
     """A tensor that is in memory at the peak."""
 
@@ -170,6 +179,8 @@ class Report:
     unknown: tuple[UnknownNode, ...]
     warnings: tuple[str, ...]
     schema: str = SCHEMA
+    unsupported: tuple[UnsupportedNode, ...] = ()
+    """Where there are any, the figures are a what-if: the runtime would not build this network."""
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data, ready for `json.dumps`; keys in the order of the schema."""
@@ -184,7 +195,7 @@ def _field_names(kind: type[Any]) -> tuple[str, ...] | None:
 
 
 def _plain(value: object) -> object:
-    if (names := _field_names(type(value))) is not None:
+    if (names := _field_names(type(value))) is not None:  # type: ignore[arg-type]  # a class is hashable
         return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]

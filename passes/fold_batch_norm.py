@@ -11,7 +11,7 @@ from graphcost.types import Type
 
 from .channelwise import CHANNELWISE, NORM, Affine, Unfit, anchor_of
 from .ledger import Ledger, executed_graphs
-from .values import Names
+from .values import FreshNames
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class FoldBatchNorm(Pass):
 @dataclass
 class _Folding:
     ledger: Ledger
-    names: Names = field(default_factory=Names)
+    names: FreshNames = field(default_factory=FreshNames)
 
     def fold(self, node: Node) -> bool:
         """Whether the convolution before the node took it in; otherwise the journal has the reason."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import FailIf, MinCoverage, Node, Output, Quiet, Top, Verbose
+from .options import FailIf, MinCoverage, Node, Output, Quiet, Strict, Top, Verbose
 from .output import choose_format, emit, screen_for
 from .request import Request, one_model, with_request
 from .thresholds import read_thresholds
@@ -34,6 +34,7 @@ def analyze(
     ] = None,
     fail_if: FailIf = None,
     min_coverage: MinCoverage = None,
+    strict: Strict = False,
     dump_ir: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the graph after each pass.")] = None,
     print_changed: Annotated[bool, typer.Option("--print-changed", help="Print the graph where it changed.")] = False,
     time_passes: Annotated[bool, typer.Option("--time-passes", help="Print how long each pass took.")] = False,
@@ -43,7 +44,7 @@ def analyze(
     """Tell what a model costs: time, work and memory, kernel by kernel."""
     from graphcost.render import FORMATS, ORDERS, one_of, render
 
-    judge = read_thresholds(fail_if, min_coverage, compares=False, verbose=verbose)
+    judge = read_thresholds(fail_if, min_coverage, compares=False, verbose=verbose, strict=strict)
     order = None if sort is None else one_of("sort key", sort, ORDERS)
     chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
     instruments = _instruments(request, dump_ir, print_changed)

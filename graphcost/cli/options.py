@@ -94,6 +94,9 @@ MinCoverage = Annotated[
     str | None,
     typer.Option(metavar="SHARE", help="Exit with 4 if less of the nodes, or of the bytes, has a known formula: 95%."),
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 4 if the runtime would refuse an operator, or may not know it.")
+]
 Top = Annotated[int | None, typer.Option(min=0, metavar="N", help="Rows to show, the biggest first; 0 for all.")]
 Verbose = Annotated[
     int,

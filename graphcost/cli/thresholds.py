@@ -1,4 +1,4 @@
-"""`--fail-if` and `--min-coverage`: read before the work begins, judged after it."""
+"""`--fail-if`, `--min-coverage` and `--strict`: read before the work begins, judged after it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ Judge: TypeAlias = "Callable[[Report, Report | None], int]"
 """From a report, and the one before it in a comparison, to the exit code."""
 
 
-def read_thresholds(fail_if: Sequence[str] | None, min_coverage: str | None, compares: bool, verbose: int) -> Judge:
+def read_thresholds(
+    fail_if: Sequence[str] | None, min_coverage: str | None, compares: bool, verbose: int, strict: bool = False
+) -> Judge:
     """What judges reports by the thresholds. UsageError where one of them cannot be read."""
-    if not fail_if and min_coverage is None:
+    if not fail_if and min_coverage is None and not strict:
         return lambda report, before: 0
-    from graphcost.gate import check, check_coverage, parse_gates, parse_share
+    from graphcost.gate import check, check_coverage, check_support, parse_gates, parse_share
 
     gates = parse_gates(fail_if or (), compares)
     least = None if min_coverage is None else parse_share(min_coverage)
@@ -27,6 +29,7 @@ def read_thresholds(fail_if: Sequence[str] | None, min_coverage: str | None, com
     def judge(report: Report, before: Report | None) -> int:
         verdicts = check(gates, report, before)
         verdicts += [] if least is None else [check_coverage(least, report)]
+        verdicts += [check_support(report)] if strict else []
         return _tell(verdicts, verbose)
 
     return judge

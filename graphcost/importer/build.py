@@ -17,8 +17,9 @@ from graphcost.importer.records import (
     SparseTensorRecord,
     TensorRecord,
 )
-from graphcost.importer.scope import Names, Scope
+from graphcost.importer.scope import Scope
 from graphcost.ir import Graph, Node, Value
+from graphcost.names import Names
 from graphcost.types import NONE, UNKNOWN, Attr, Constant, TensorType, Type
 
 MAX_NODES = 5_000_000
@@ -206,7 +207,7 @@ class _Builder:
         """What a call returns bears the name that the caller gave it."""
         for output in outputs:
             value = scope.values.get(output)
-            if value is not None and value.producer is not None and output not in scope.names.taken:
+            if value is not None and value.producer is not None and output not in scope.names:
                 value.name = scope.names.unique(output)
 
     # Bodies

@@ -5,25 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from graphcost.ir import Graph, Value
+from graphcost.names import Names
 from graphcost.types import UNKNOWN
-
-
-@dataclass
-class Names:
-    """Names that are taken in one graph or for all nodes; a repeat gets `_2`, `_3`, …"""
-
-    taken: dict[str, int] = field(default_factory=dict)
-
-    def unique(self, wanted: str) -> str:
-        if wanted not in self.taken:
-            self.taken[wanted] = 1
-            return wanted
-        while True:
-            self.taken[wanted] += 1
-            candidate = f"{wanted}_{self.taken[wanted]}"
-            if candidate not in self.taken:
-                self.taken[candidate] = 1
-                return candidate
 
 
 @dataclass

@@ -72,6 +72,11 @@ def _cells(row: Row) -> list[str]:
 
 
 def _sentence(report: Report) -> str:
+    what_if = f" if {report.target.runtime} took all of its operators" if report.unsupported else ""
+    return _cost(report) + what_if
+
+
+def _cost(report: Report) -> str:
     totals = report.totals
     if report.target.device is None:
         return f"{count(totals.macs)} MACs in {plural(totals.kernels, 'kernel')}"

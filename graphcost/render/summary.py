@@ -40,6 +40,7 @@ def summary(report: Report, screen: Screen = PLAIN) -> list[str]:
     """Latency with its interval, work, memory and whether it fits, coverage."""
     lines = [
         *_latency(report),
+        *_what_if(report),
         ("work", _work(report)),
         *_memory(report),
         ("coverage", _coverage(report.totals)),
@@ -100,6 +101,14 @@ def _latency(report: Report) -> list[tuple[str, str]]:
         return [] if report.target.device is None else [("latency", _why_unknown(report))]
     per_s = "" if totals.inferences_per_s is None else f" · {rate(totals.inferences_per_s)} inferences/s"
     return [("latency", interval(totals) + per_s)]
+
+
+def _what_if(report: Report) -> list[tuple[str, str]]:
+    """That the runtime would not build this network as it is."""
+    if not report.unsupported:
+        return []
+    nodes = plural(len(report.unsupported), "node")
+    return [("what if", f"{report.target.runtime} would take this network, of which it may refuse {nodes}: see below")]
 
 
 def _why_unknown(report: Report) -> str:

@@ -90,16 +90,17 @@ class Engine:
         self.facts.note(node, untyped=any(_is_open(result.type) for result in node.results))
 
     def types(self, node: Node) -> Sequence[Type]:
+        try:
+            return self._types(node)
+        except _MALFORMED as error:
+            raise ShapeMismatch(node, f"its operands and attributes do not fit the operator ({error})") from error
+
+    def _types(self, node: Node) -> Sequence[Type]:
         control = CONTROL.get(node.op)
         if control is not None and node.bodies:
             return control(self, node)
         shape = self.operators.shapes.get(node.op) or self.operators.infer_unlisted
-        if shape is None:
-            return [UNKNOWN] * len(node.results)
-        try:
-            return shape(node, self.facts.known)
-        except _MALFORMED as error:
-            raise ShapeMismatch(node, f"its operands and attributes do not fit the operator ({error})") from error
+        return [UNKNOWN] * len(node.results) if shape is None else shape(node, self.facts.known)
 
     def evaluate(self, node: Node) -> None:
         """Follow the data through one node, where its results are small."""

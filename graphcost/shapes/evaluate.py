@@ -10,8 +10,9 @@ import numpy
 
 from graphcost.ir import Node
 from graphcost.operators import Evaluate
-from graphcost.types import FLOATS, INTEGERS, TensorType, Unknown, bound
+from graphcost.types import FLOATS, INTEGERS, TensorType, Unknown
 
+from . import dimensions
 from .reading import integer, word
 
 if TYPE_CHECKING:
@@ -73,83 +74,6 @@ def _opaque(numbers: Pointwise) -> Pointwise:
     return careful
 
 
-# Arithmetic. A dimension is never negative, which is what the rules for unknown ones rest on.
-
-
-def _whole(item: Any) -> Any:
-    """A float that stands for a whole number, as one: dimensions pass through floats in exported arithmetic."""
-    return int(item) if isinstance(item, float) and item.is_integer() else item
-
-
-def _add(a: Any, b: Any) -> Any:
-    return _whole(a) + _whole(b) if _exact(a, b) else _estimate(a, b)
-
-
-def _subtract(a: Any, b: Any) -> Any:
-    return _whole(a) - _whole(b) if _exact(a, b) else _estimate(a, b)
-
-
-def _multiply(a: Any, b: Any) -> Any:
-    if _exact(a, b):
-        return _whole(a) * _whole(b)
-    unknown, factor = (a, b) if isinstance(a, Unknown) else (b, a)
-    most = None if unknown.max is None else max(math.ceil(unknown.max * factor), 0)
-    return Unknown(f"({unknown.name}*{factor!r})", most)
-
-
-def _divide(a: Any, b: Any) -> Any:
-    if not _exact(a, b) or b == 0:
-        return _estimate(a, b)
-    return _whole(a) // _whole(b)
-
-
-def _exact(a: Any, b: Any) -> bool:
-    """Whether dimension arithmetic can take both."""
-    return all(isinstance(_whole(item), (int, Unknown)) for item in (a, b)) or not _any_unknown(a, b)
-
-
-def _any_unknown(*items: Any) -> bool:
-    return any(isinstance(item, Unknown) for item in items)
-
-
-def _estimate(a: Any, b: Any) -> Unknown:
-    unknown = a if isinstance(a, Unknown) else b
-    return Unknown(f"({unknown.name})" if isinstance(unknown, Unknown) else "?")
-
-
-def _minimum(a: Any, b: Any) -> Any:
-    if not _any_unknown(a, b):
-        return min(a, b)
-    limits = [limit for limit in map(_bound, (a, b)) if limit is not None]
-    return a if a == b else Unknown(f"min({_name(a)},{_name(b)})", min(limits, default=None))
-
-
-def _maximum(a: Any, b: Any) -> Any:
-    if not _any_unknown(a, b):
-        return max(a, b)
-    if a == b or _never_more(a):
-        return b
-    if _never_more(b):
-        return a
-    high_a, high_b = _bound(a), _bound(b)
-    most = None if high_a is None or high_b is None else max(high_a, high_b)
-    return Unknown(f"max({_name(a)},{_name(b)})", most)
-
-
-def _never_more(item: Any) -> bool:
-    """Whether a number cannot exceed a dimension."""
-    return not isinstance(item, Unknown) and item <= 0
-
-
-def _bound(item: Any) -> int | None:
-    whole = _whole(item)
-    return bound(whole) if isinstance(whole, (int, Unknown)) else None
-
-
-def _name(item: Any) -> str:
-    return item.name if isinstance(item, Unknown) else str(item)
-
-
 def _integer_division(a: Array, b: Array) -> Array:
     """ONNX divides integers towards zero."""
     if a.dtype.kind == "f" or b.dtype.kind == "f":
@@ -161,19 +85,10 @@ def _integer_division(a: Array, b: Array) -> Array:
 
 def _modulo(node: Node, a: Array, b: Array) -> Array | None:
     if object in (a.dtype, b.dtype):
-        return _modulo_unknown(a, b)
+        return numpy.asarray(numpy.frompyfunc(dimensions.remainder, 2, 1)(a, b), dtype=object)
     if b.dtype.kind != "f" and (b == 0).any():
         return None
     return numpy.asarray(numpy.fmod(a, b) if integer(node, "fmod") else numpy.mod(a, b))
-
-
-def _modulo_unknown(a: Array, b: Array) -> Array:
-    def rest(x: Any, y: Any) -> Any:
-        if not _any_unknown(x, y):
-            return x % y
-        return Unknown(f"({_name(x)}%{_name(y)})", max(y - 1, 0) if isinstance(y, int) else None)
-
-    return numpy.asarray(numpy.frompyfunc(rest, 2, 1)(a, b), dtype=object)
 
 
 def _power(a: Array, b: Array) -> Array:
@@ -181,65 +96,6 @@ def _power(a: Array, b: Array) -> Array:
     if a.dtype.kind != "f" and b.dtype.kind != "f" and (b < 0).any():
         return numpy.asarray(numpy.power(a.astype(float), b))
     return numpy.asarray(numpy.power(a, b))
-
-
-# Comparisons: what stands in for a dimension is at least 0
-
-
-def _equal(a: Any, b: Any) -> Any:
-    if a == b:
-        return True
-    return False if not _any_unknown(a, b) or _negative(a) or _negative(b) or _beyond(a, b) else _perhaps(a, b)
-
-
-def _negative(item: Any) -> bool:
-    return not isinstance(item, Unknown) and item < 0
-
-
-def _beyond(a: Any, b: Any) -> bool:
-    """Whether one is a number that the other cannot reach."""
-    high_a, high_b = _bound(a), _bound(b)
-    if isinstance(a, Unknown):
-        return not isinstance(b, Unknown) and high_a is not None and b > high_a
-    return high_b is not None and a > high_b
-
-
-def _perhaps(a: Any, b: Any) -> Unknown:
-    return Unknown(f"({_name(a)}?{_name(b)})", 1)
-
-
-def _less(a: Any, b: Any) -> Any:
-    if not _any_unknown(a, b):
-        return a < b
-    high = _bound(a)
-    if high is not None and not isinstance(b, Unknown) and high < b:
-        return True
-    return False if _never_more(b) else _perhaps(a, b)
-
-
-def _not(item: Any) -> Any:
-    return Unknown(f"!{item.name}", 1) if isinstance(item, Unknown) else not item
-
-
-def _and(a: Any, b: Any) -> Any:
-    if not _any_unknown(a, b):
-        return bool(a) and bool(b)
-    known = b if isinstance(a, Unknown) else a
-    return False if not isinstance(known, Unknown) and not known else _perhaps(a, b)
-
-
-def _or(a: Any, b: Any) -> Any:
-    return _not(_and(_not(a), _not(b)))
-
-
-def _choose(condition: Any, then: Any, otherwise: Any) -> Any:
-    if not isinstance(condition, Unknown):
-        return then if condition else otherwise
-    if then == otherwise:
-        return then
-    highs = [_bound(then), _bound(otherwise)]
-    most = None if None in highs else max(high for high in highs if high is not None)
-    return Unknown(f"({_name(then)}|{_name(otherwise)})", most)
 
 
 # Other element types
@@ -286,15 +142,15 @@ def _same(item: Any) -> Any:
 _erf = numpy.vectorize(math.erf, otypes=[float])
 
 ARITHMETIC: Mapping[str, Evaluate] = {
-    "Add": pointwise(numpy.add, _add),
-    "Sub": pointwise(numpy.subtract, _subtract),
-    "Mul": pointwise(numpy.multiply, _multiply),
-    "Div": pointwise(_integer_division, _divide),
+    "Add": pointwise(numpy.add, dimensions.add),
+    "Sub": pointwise(numpy.subtract, dimensions.subtract),
+    "Mul": pointwise(numpy.multiply, dimensions.multiply),
+    "Div": pointwise(_integer_division, dimensions.divide),
     "Mod": strict(_modulo),
     "Pow": pointwise(_power),
-    "Min": folded(numpy.minimum, _minimum),
-    "Max": folded(numpy.maximum, _maximum),
-    "Sum": folded(numpy.add, _add),
+    "Min": folded(numpy.minimum, dimensions.minimum),
+    "Max": folded(numpy.maximum, dimensions.maximum),
+    "Sum": folded(numpy.add, dimensions.add),
     "BitShift": strict(_shift),
     "BitwiseAnd": pointwise(numpy.bitwise_and),
     "BitwiseOr": pointwise(numpy.bitwise_or),
@@ -318,17 +174,17 @@ ARITHMETIC: Mapping[str, Evaluate] = {
     "Clip": strict(_clip),
     "Cast": strict(_cast),
     "CastLike": lambda node, arrays: [None if arrays[0] is None else _cast(node, arrays[0])],
-    "Equal": pointwise(numpy.equal, _equal),
-    "Less": pointwise(numpy.less, _less),
-    "Greater": pointwise(numpy.greater, lambda a, b: _less(b, a)),
-    "LessOrEqual": pointwise(numpy.less_equal, lambda a, b: _not(_less(b, a))),
-    "GreaterOrEqual": pointwise(numpy.greater_equal, lambda a, b: _not(_less(a, b))),
-    "Not": pointwise(numpy.logical_not, _not),
-    "And": pointwise(numpy.logical_and, _and),
-    "Or": pointwise(numpy.logical_or, _or),
+    "Equal": pointwise(numpy.equal, dimensions.equal),
+    "Less": pointwise(numpy.less, dimensions.less),
+    "Greater": pointwise(numpy.greater, lambda a, b: dimensions.less(b, a)),
+    "LessOrEqual": pointwise(numpy.less_equal, lambda a, b: dimensions.negate(dimensions.less(b, a))),
+    "GreaterOrEqual": pointwise(numpy.greater_equal, lambda a, b: dimensions.negate(dimensions.less(a, b))),
+    "Not": pointwise(numpy.logical_not, dimensions.negate),
+    "And": pointwise(numpy.logical_and, dimensions.both),
+    "Or": pointwise(numpy.logical_or, dimensions.either),
     "Xor": pointwise(numpy.logical_xor),
     "IsNaN": pointwise(numpy.isnan),
-    "Where": pointwise(numpy.where, _choose),
+    "Where": pointwise(numpy.where, dimensions.choose),
 }
 
 EVALUATORS: Mapping[str, Evaluate] = {f"onnx.{name}": evaluate for name, evaluate in ARITHMETIC.items()}

@@ -113,12 +113,11 @@ def _place(index: int, spans: Sequence[_Span], places: Sequence[_Span]) -> int:
 def _filled(place: _Span, inside: Sequence[tuple[_Span, Factor]]) -> Axis | None:
     """The factors of a dimension: those that change, and between them what does not."""
     axis, high = [], place.high
-    for span, factor in inside:
+    for span, factor in (*inside, (_Span(place.low, place.low), Factor(1, 1))):
         if high % span.high:
             return None
         axis += [_constant(high // span.high), factor]
         high = span.low
-    axis.append(_constant(high // place.low))
     kept = tuple(factor for factor in axis if factor != (1, 1))
     return kept or (Factor(1, 1),)
 

@@ -11,7 +11,21 @@ from graphcost.operators import InferTypes, Known
 from graphcost.types import Dim, TensorType, Type, Unknown, bound, product
 
 from .errors import ShapeMismatch
-from .reading import Dims, at, axis_of, data_dependent, dims, give, has, integer, known_dims, known_integer, like, typed
+from .reading import (
+    Dims,
+    at,
+    axis_of,
+    data_dependent,
+    dims,
+    give,
+    has,
+    integer,
+    known_dims,
+    known_integer,
+    like,
+    tensor,
+    typed,
+)
 
 FAR = 2**31 - 1
 """An end at or behind this means "to the end": exporters write the largest integer of 32 or 64 bits."""

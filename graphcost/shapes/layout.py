@@ -1,12 +1,12 @@
-"""Operators that rearrange elements: other dimensions, other order, joined, cut apart, repeated, padded."""
+"""Operators that rearrange elements: other dimensions, another order, repetitions, padding."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from graphcost.ir import Node
 from graphcost.operators import InferTypes, Known
-from graphcost.types import UNKNOWN, Dim, TensorType, Type, Unknown, bound, product
+from graphcost.types import UNKNOWN, Dim, Type, Unknown, bound, product
 
 from .errors import ShapeMismatch
 from .reading import (
@@ -22,9 +22,9 @@ from .reading import (
     integers,
     known_dims,
     like,
+    spell,
     tensor,
     typed,
-    word,
 )
 
 
@@ -66,10 +66,10 @@ def _kept(node: Node, data: Dims | None, axis: int) -> Dim:
 def _fitted(node: Node, data: Dims | None, target: Dims) -> Dims:
     free = [axis for axis, dim in enumerate(target) if dim == -1]
     if len(free) > 1:
-        raise ShapeMismatch(node, f"the target {_spell(target)} has more than one -1")
+        raise ShapeMismatch(node, f"the target {spell(target)} has more than one -1")
     rest, over = _cancelled(data or (), tuple(dim for dim in target if dim != -1))
     if data is not None and not _can_hold(product(rest), product(over), bool(free)):
-        raise ShapeMismatch(node, f"{_spell(data)} does not fit into the target {_spell(target)}")
+        raise ShapeMismatch(node, f"{spell(data)} does not fit into the target {spell(target)}")
     if not free:
         return target
     return at(target, free[0], Unknown(f"{node.name}.{free[0]}") if data is None else _quotient(rest, over))
@@ -101,10 +101,6 @@ def _cancelled(data: Dims, others: Dims) -> tuple[list[Dim], list[Dim]]:
         else:
             over.append(dim)
     return rest, over
-
-
-def _spell(shape: Iterable[Dim]) -> str:
-    return f"[{','.join(map(str, shape))}]"
 
 
 def flatten(node: Node, known: Known) -> list[Type]:
@@ -139,7 +135,7 @@ def unsqueeze(node: Node, known: Known) -> list[Type]:
     rank = len(data) + len(axes)
     new = {axis_of(node, axis, rank) for axis in axes if isinstance(axis, int)}
     if len(new) != len(axes):
-        raise ShapeMismatch(node, f"the axes {_spell(axes)} name one twice")
+        raise ShapeMismatch(node, f"the axes {spell(axes)} name one twice")
     old = iter(data)
     return give(node, typed(node, 0, tuple(1 if axis in new else next(old) for axis in range(rank))))
 
@@ -153,78 +149,8 @@ def transpose(node: Node, known: Known) -> list[Type]:
         return give(node, typed(node, 0, None))
     order = integers(node, "perm") or tuple(reversed(range(len(data))))
     if sorted(order) != list(range(len(data))):
-        raise ShapeMismatch(node, f"perm {_spell(order)} does not order {len(data)} dimensions")
+        raise ShapeMismatch(node, f"perm {spell(order)} does not order {len(data)} dimensions")
     return give(node, typed(node, 0, tuple(data[axis] for axis in order)))
-
-
-def depth_to_space(node: Node, known: Known) -> list[Type]:
-    data, size = dims(node, 0), integer(node, "blocksize", 1)
-    if data is None or len(data) < 3:
-        return give(node, typed(node, 0, None))
-    channels, *spatial = data[1:]
-    return give(node, typed(node, 0, (data[0], channels // size ** len(spatial), *(d * size for d in spatial))))
-
-
-def space_to_depth(node: Node, known: Known) -> list[Type]:
-    data, size = dims(node, 0), integer(node, "blocksize", 1)
-    if data is None or len(data) < 3:
-        return give(node, typed(node, 0, None))
-    channels, *spatial = data[1:]
-    return give(node, typed(node, 0, (data[0], channels * size ** len(spatial), *(d // size for d in spatial))))
-
-
-# Joined and cut apart
-
-
-def concat(node: Node, known: Known) -> list[Type]:
-    shapes = [dims(node, slot) for slot in range(len(node.operands))]
-    dtype = next((t.dtype for t in (tensor(node, s) for s in range(len(shapes))) if t.dtype != "?"), "?")
-    ranked = [shape for shape in shapes if shape is not None]
-    if len(ranked) < len(shapes) or not shapes:
-        return give(node, TensorType(dtype, None))
-    return give(node, TensorType(dtype, joined(node, ranked, integer(node, "axis"))))
-
-
-def joined(node: Node, shapes: list[Dims], axis: int) -> Dims:
-    rank = len(shapes[0])
-    axis = axis_of(node, axis, rank)
-    result = shapes[0]
-    for shape in shapes[1:]:
-        if len(shape) != rank:
-            raise ShapeMismatch(node, f"{_spell(shapes[0])} and {_spell(shape)} differ in the number of dimensions")
-        pairs = enumerate(zip(result, shape))
-        result = tuple(a + b if i == axis else agree(node, a, b, f"sizes along axis {i}") for i, (a, b) in pairs)
-    return result
-
-
-def split(node: Node, known: Known) -> list[Type]:
-    """Into the sizes of operand 1, else into parts as equal as can be, the last one smaller."""
-    data = dims(node, 0)
-    if data is None:
-        return give(node, *[typed(node, 0, None)] * len(node.results))
-    axis = axis_of(node, integer(node, "axis"), len(data))
-    sizes = known_dims(node, known, 1) if has(node, 1) else _equal_parts(node, data[axis])
-    if sizes is None:
-        sizes = tuple(Unknown(f"{node.name}.{i}", bound(data[axis])) for i in range(len(node.results)))
-    _check_parts(node, data[axis], sizes, axis)
-    return give(node, *(typed(node, 0, at(data, axis, size)) for size in sizes))
-
-
-def _check_parts(node: Node, whole: Dim, sizes: Dims, axis: int) -> None:
-    total: Dim = 0
-    for size in sizes:
-        total = total + size
-    if len(sizes) != len(node.results):
-        raise ShapeMismatch(node, f"it has {len(node.results)} results for {len(sizes)} parts")
-    agree(node, total, whole, f"the sum of the parts and the size of axis {axis}")
-
-
-def _equal_parts(node: Node, whole: Dim) -> Dims:
-    count = integer(node, "num_outputs", len(node.results))
-    if isinstance(whole, Unknown):
-        return tuple(Unknown(f"{node.name}.{i}", bound((whole + (count - 1)) // count)) for i in range(count))
-    part = -(-whole // count)
-    return tuple(max(min(part, whole - part * i), 0) for i in range(count))
 
 
 # Repeated and padded
@@ -253,9 +179,9 @@ def pad(node: Node, known: Known) -> list[Type]:
     data = dims(node, 0)
     axes = known_dims(node, known, 3) if has(node, 3) else tuple(range(len(data or ())))
     pads = known_dims(node, known, 1)
-    if data is None or axes is None:
+    if data is None:
         return give(node, typed(node, 0, None))
-    if pads is None:
+    if pads is None or axes is None:
         return give(node, typed(node, 0, tuple(Unknown(f"{node.name}.{axis}") for axis in range(len(data)))))
     if len(pads) != 2 * len(axes):
         raise ShapeMismatch(node, f"{len(pads)} pads are given for {len(axes)} axes")
@@ -265,82 +191,6 @@ def pad(node: Node, known: Known) -> list[Type]:
     return give(node, typed(node, 0, data))
 
 
-def center_crop_pad(node: Node, known: Known) -> list[Type]:
-    data, sizes = dims(node, 0), known_dims(node, known, 1)
-    if data is None:
-        return give(node, typed(node, 0, None))
-    axes = integers(node, "axes") or tuple(range(len(data)))
-    if sizes is None:
-        sizes = tuple(Unknown(f"{node.name}.{axis}") for axis in axes)
-    for axis, size in zip(axes, sizes):
-        data = at(data, axis_of(node, axis, len(data)), size)
-    return give(node, typed(node, 0, data))
-
-
-# Images at another size
-
-
-def resize(node: Node, known: Known) -> list[Type]:
-    """By the sizes of operand 3, or by the scales of operand 2; `axes` may name a few dimensions only."""
-    data = dims(node, 0)
-    if data is None:
-        return give(node, typed(node, 0, None))
-    axes = tuple(axis_of(node, a, len(data)) for a in integers(node, "axes")) or tuple(range(len(data)))
-    sizes = _asked_sizes(node, known, data, axes) if has(node, 3) else _scaled(node, known, data, axes)
-    if sizes is None:
-        sizes = tuple(Unknown(f"{node.name}.{axis}") for axis in axes)
-    if len(sizes) != len(axes):
-        raise ShapeMismatch(node, f"{len(sizes)} sizes are given for {len(axes)} axes")
-    for axis, size in zip(axes, sizes):
-        data = at(data, axis, size)
-    return give(node, typed(node, 0, data))
-
-
-def _asked_sizes(node: Node, known: Known, data: Dims, axes: tuple[int, ...]) -> Dims | None:
-    sizes, policy = known_dims(node, known, 3), word(node, "keep_aspect_ratio_policy", "stretch")
-    if sizes is None or policy == "stretch":
-        return sizes
-    pairs = [(size, data[axis]) for axis, size in zip(axes, sizes)]
-    ratios = [size / dim for size, dim in pairs if isinstance(size, int) and isinstance(dim, int) and dim]
-    if len(ratios) < len(axes):
-        return None
-    ratio = min(ratios) if policy == "not_larger" else max(ratios)
-    return tuple(int(ratio * dim + 0.5) for _, dim in pairs if isinstance(dim, int))
-
-
-def _scaled(node: Node, known: Known, data: Dims, axes: tuple[int, ...]) -> Dims | None:
-    """floor(dim · scale), in single precision as runtimes compute it."""
-    import numpy
-
-    scales, roi = known(node.operand(2)), _region(node, known, len(axes))
-    if scales is None or roi is None:
-        return None
-    if scales.size != len(axes):
-        raise ShapeMismatch(node, f"{scales.size} scales are given for {len(axes)} axes")
-    factors = scales.astype(numpy.float32) * numpy.asarray(roi, numpy.float32)
-    return tuple(_times(node, data[axis], float(factor), axis) for axis, factor in zip(axes, factors))
-
-
-def _region(node: Node, known: Known, rank: int) -> list[float] | None:
-    """The part of each axis that is taken: all of it, unless the mode crops."""
-    if word(node, "coordinate_transformation_mode") != "tf_crop_and_resize":
-        return [1.0] * rank
-    roi = known(node.operand(1))
-    if roi is None or roi.size != 2 * rank:
-        return None
-    return [float(end - start) for start, end in zip(roi[:rank], roi[rank:])]
-
-
-def _times(node: Node, dim: Dim, factor: float, axis: int) -> Dim:
-    import numpy
-
-    if factor == 1.0:
-        return dim
-    if isinstance(dim, int):
-        return int(numpy.floor(numpy.float32(dim) * numpy.float32(factor)))
-    return dim * int(factor) if factor.is_integer() else Unknown(f"{node.name}.{axis}")
-
-
 SHAPES: Mapping[str, InferTypes] = {
     "onnx.Identity": identity,
     "onnx.Reshape": reshape,
@@ -348,16 +198,10 @@ SHAPES: Mapping[str, InferTypes] = {
     "onnx.Squeeze": squeeze,
     "onnx.Unsqueeze": unsqueeze,
     "onnx.Transpose": transpose,
-    "onnx.DepthToSpace": depth_to_space,
-    "onnx.SpaceToDepth": space_to_depth,
-    "onnx.Concat": concat,
-    "onnx.Split": split,
     "onnx.Expand": expand,
     "onnx.Tile": tile,
     "onnx.Pad": pad,
     "com.microsoft.Pad": pad,
-    "onnx.CenterCropPad": center_crop_pad,
-    "onnx.Resize": resize,
     "onnx.Trilu": like(0),
     "onnx.ReverseSequence": like(0),
 }

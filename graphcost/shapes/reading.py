@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import chain, repeat
 
 from graphcost.ir import Node
@@ -112,6 +113,11 @@ def known_dim(node: Node, known: Known, slot: int) -> Dim | None:
 def known_integer(node: Node, known: Known, slot: int) -> int | None:
     value = known_dim(node, known, slot)
     return value if isinstance(value, int) else None
+
+
+def spell(shape: Iterable[Dim]) -> str:
+    """Dimensions or axes as a sentence shows them."""
+    return f"[{','.join(map(str, shape))}]"
 
 
 def axis_of(node: Node, axis: int, rank: int) -> int:

@@ -8,7 +8,7 @@ from graphcost.ir import Node, Value
 from graphcost.operators import InferTypes, Known
 from graphcost.types import UNKNOWN, ContainerType, Dim, TensorType, Type, Unknown, bound
 
-from .layout import joined
+from .joining import joined
 from .reading import Dims, at, axis_of, dims, element_type, give, has, integer, known_dims, tensor, typed
 from .unify import unify
 
