@@ -205,7 +205,8 @@ def test_the_default_axis_of_softmax_is_that_of_its_opset(opset: int, axis: int)
 
 def test_upsample_is_resize():
     scales = helper.make_tensor("s", TensorProto.FLOAT, [4], [1.0, 1.0, 2.0, 2.0])
-    proto = model([node("Upsample", ["x", "s"], ["y"])], [value("x", [1, 2, 3, 4])], [value("y", None)], [scales], opset=9)
+    upsample = node("Upsample", ["x", "s"], ["y"])
+    proto = model([upsample], [value("x", [1, 2, 3, 4])], [value("y", None)], [scales], opset=9)
     found = imported(proto)
     assert next(iter(found.graph)).op == "onnx.Resize"
     assert dims_of(found, "y") == (1, 2, 6, 8)

@@ -4,6 +4,7 @@
     choose (sizes, expressions)         which size each input gets
     build_graph (build, modernize, …)   records → IR in the newest form of each operator
     infer / resize (graphcost.shapes)   types of all values
+    Template (template)                 one model at many sizes, read and built once
 """
 
 from __future__ import annotations
@@ -13,19 +14,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphcost.errors import UnknownName
 from graphcost.importer.build import build_graph
-from graphcost.importer.convert import type_of
+from graphcost.importer.declared import declared_dims, input_types, refuse_unused
 from graphcost.importer.parameters import ParameterCount, count_parameters
-from graphcost.importer.records import ModelRecord, TypeRecord, ValueInfoRecord
 from graphcost.importer.sizes import Chosen, Sizes, choose, parse_sizes
 from graphcost.importer.source import read_model
+from graphcost.importer.template import Template
 from graphcost.ir import Graph
 from graphcost.operators import Operators
 from graphcost.shapes import Facts, infer, resize
-from graphcost.types import TensorType, Type
+from graphcost.types import Type
 
-__all__ = ["Imported", "Sizes", "load", "parse_sizes", "read_model"]
+__all__ = ["Imported", "Sizes", "Template", "load", "parse_sizes", "read_model"]
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ def load(source: str | os.PathLike[str] | bytes | Any, operators: Operators, siz
     graph holds the old sizes so that it cannot take them.
     """
     record = read_model(source)
-    chosen = choose(_declared(record), sizes or Sizes())
-    built = build_graph(record, _input_types(record, chosen), chosen.symbols)
-    graph, facts = _typed(built.graph, chosen, operators, sizes or Sizes())
+    chosen = choose(declared_dims(record), sizes or Sizes())
+    built = build_graph(record, input_types(record, chosen), chosen.symbols)
+    graph, facts = _typed(built.graph, chosen, operators, (sizes or Sizes()).dims)
     graph.verify()
-    _refuse_unused(sizes or Sizes(), chosen, graph)
+    refuse_unused(sizes or Sizes(), chosen, graph)
     path = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
     return Imported(
         graph=graph,
@@ -76,50 +76,7 @@ def load(source: str | os.PathLike[str] | bytes | Any, operators: Operators, siz
     )
 
 
-def _typed(graph: Graph, chosen: Chosen, operators: Operators, sizes: Sizes) -> tuple[Graph, Facts]:
+def _typed(graph: Graph, chosen: Chosen, operators: Operators, dims: Mapping[str, int]) -> tuple[Graph, Facts]:
     """Types for all values. Where other sizes are wanted, those of the file come first: its constants hold them."""
-    facts = infer(graph, operators, sizes.dims)
-    if not chosen.overridden:
-        return graph, facts
-    wanted = {name: dims for name, dims in chosen.inputs.items() if dims is not None}
-    return resize(graph, wanted, operators, sizes.dims)
-
-
-def _refuse_unused(sizes: Sizes, chosen: Chosen, graph: Graph) -> None:
-    """A dimension that the user names must be there: a symbol of an input, or one that the data of a node decide."""
-    nodes = {node.name for node in graph.walk()} if sizes.dims else set()
-    for name in sizes.dims:
-        if name not in chosen.declared_symbols and name not in nodes and name.rpartition(".")[0] not in nodes:
-            raise UnknownName("dimension", name, chosen.declared_symbols)
-
-
-def _inputs(record: ModelRecord) -> list[ValueInfoRecord]:
-    """The declared inputs; old files list their weights there too."""
-    weights = {tensor.name for tensor in record.graph.initializers}
-    weights |= {tensor.name for tensor in record.graph.sparse_initializers}
-    return [info for info in record.graph.inputs if info.name not in weights]
-
-
-def _declared(record: ModelRecord) -> dict[str, Any]:
-    return {info.name: info.type.dims if _is_tensor(info.type) else None for info in _inputs(record) if info.type}
-
-
-def _is_tensor(type: TypeRecord | None) -> bool:
-    return type is not None and type.kind in ("tensor", "sparse_tensor")
-
-
-def _input_types(record: ModelRecord, chosen: Chosen) -> dict[str, Type]:
-    """The types with which the graph is first built: the file's own sizes where it will be re-sized."""
-    found: dict[str, Type] = {}
-    for info in _inputs(record):
-        kind = type_of(info.type, chosen.symbols)
-        dims = chosen.inputs.get(info.name)
-        if isinstance(kind, TensorType) and dims is not None:
-            kind = kind.with_dims(_own(kind, dims) if info.name in chosen.overridden else dims)
-        found[info.name] = kind
-    return found
-
-
-def _own(declared: TensorType, dims: tuple[int, ...]) -> tuple[int, ...]:
-    """The file's own numbers, the chosen ones where it has none."""
-    return tuple(d if isinstance(d, int) else size for d, size in zip(declared.dims or dims, dims))
+    facts = infer(graph, operators, dims)
+    return (graph, facts) if not chosen.overridden else resize(graph, chosen.known_inputs, operators, dims, facts)

@@ -33,13 +33,20 @@ class Sizes:
 @dataclass(frozen=True)
 class Chosen:
     """The sizes of all inputs. `overridden` are those whose file declares other numbers: the constants of the graph
-    may hold the old ones. `symbols` is what each symbol stands for; `declared_symbols` are those of the file."""
+    may hold the old ones. `symbols` is what each symbol stands for; `declared_symbols` are those of the file, `loose`
+    those for which nothing but 1 was found."""
 
     inputs: Mapping[str, Dims | None]
     overridden: Mapping[str, Dims]
     symbols: Mapping[str, int]
     declared_symbols: tuple[str, ...]
+    loose: tuple[str, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def known_inputs(self) -> dict[str, Dims]:
+        """The sizes of the inputs whose rank is known."""
+        return {name: dims for name, dims in self.inputs.items() if dims is not None}
 
 
 def parse_sizes(
@@ -95,7 +102,7 @@ def choose(declared: Declared, sizes: Sizes) -> Chosen:
     _apply_batch(declared, inputs, sizes.batch, shapes)
     warnings += _nameless(declared, shapes)
     overridden = {n: d for n, d in inputs.items() if d is not None and _differs(declared[n], d, bound)}
-    return Chosen(inputs, overridden, bound, _declared_symbols(declared), tuple(warnings))
+    return Chosen(inputs, overridden, bound, _declared_symbols(declared), tuple(loose), tuple(warnings))
 
 
 def _named_shapes(declared: Declared, sizes: Sizes) -> dict[str, Dims]:
@@ -121,7 +128,7 @@ def _bind_symbols(declared: Declared, shapes: Mapping[str, Dims], sizes: Sizes) 
             if isinstance(dim, str):
                 _bind(dim, value, symbols, name)
     if sizes.batch is not None:
-        for dim in _batch_symbols(declared, shapes):
+        for dim in batch_symbols(declared, shapes):
             _bind(dim, sizes.batch, symbols, "--batch")
     return symbols
 
@@ -137,7 +144,7 @@ def _bind(dim: str, value: int, symbols: dict[str, int], where: str) -> None:
     symbols[free[0]] = solution
 
 
-def _batch_symbols(declared: Declared, shapes: Mapping[str, Dims]) -> list[str]:
+def batch_symbols(declared: Declared, shapes: Mapping[str, Dims]) -> list[str]:
     """The symbols that stand for the batch: those called so, else the leading ones."""
     symbols = [d for name, dims in declared.items() if name not in shapes for d in dims or () if isinstance(d, str)]
     named = [symbol for symbol in symbols if _BATCH_NAME.fullmatch(symbol)]
@@ -171,7 +178,7 @@ def _apply_batch(
 ) -> None:
     """Put the batch into the leading dimension of the inputs that have a number there: of those that have the same as
     the first input, since an input may also be a table that knows no batch."""
-    if batch is None or _batch_symbols(declared, shapes):
+    if batch is None or batch_symbols(declared, shapes):
         return
     leading = [dims[0] for name, dims in inputs.items() if dims and name not in shapes]
     for name, dims in inputs.items():

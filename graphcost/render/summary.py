@@ -108,7 +108,7 @@ def _what_if(report: Report) -> list[tuple[str, str]]:
     if not report.unsupported:
         return []
     nodes = plural(len(report.unsupported), "node")
-    return [("what if", f"{report.target.runtime} would take this network, of which it may refuse {nodes}: see below")]
+    return [("what if", f"{report.target.runtime} may refuse {nodes}, named below: the figures are as if it took them")]
 
 
 def _why_unknown(report: Report) -> str:

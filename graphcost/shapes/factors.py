@@ -51,7 +51,7 @@ def regroup(axes: Sequence[Axis], target: Sequence[int]) -> list[Axis] | None:
     """The factors of each dimension of `target`, the old dimensions that a Reshape gave; None where a factor that
     changes is cut in a way that does not say which part changes."""
     factors = [factor for axis in axes for factor in axis]
-    if 0 in target or prod(target) != old_size(factors) or old_size(factors) == 0:
+    if not target or 0 in target or prod(target) != old_size(factors) or old_size(factors) == 0:
         return None
     spans, places = _spans([factor.old for factor in factors]), _spans(target)
     parts: list[list[tuple[_Span, Factor]]] = [[] for _ in target]

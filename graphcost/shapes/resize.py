@@ -26,14 +26,19 @@ from .unify import refine
 
 
 def resize(
-    graph: Graph, inputs: Mapping[str, Sequence[int]], operators: Operators, dims: Mapping[str, int] | None = None
+    graph: Graph,
+    inputs: Mapping[str, Sequence[int]],
+    operators: Operators,
+    dims: Mapping[str, int] | None = None,
+    known: Facts | None = None,
 ) -> tuple[Graph, Facts]:
     """A copy of a graph for other dimensions of the named inputs, and what is known about it.
 
-    `dims` gives numbers to dimensions that only the data decides, as for `infer`. Raises ResizeError, which names the
+    `dims` gives numbers to dimensions that only the data decides, as for `infer`. `known` is what `infer` found out
+    about the graph, where it has been asked already. Raises ResizeError, which names the
     node, when the graph holds something that fits the old sizes only: anchors of a detector, position embeddings.
     """
-    old_facts = infer(graph, operators, dims)
+    old_facts = infer(graph, operators, dims) if known is None else known
     made = copy_with_inputs(graph, inputs)
     resizer = _Resizer(operators, dims or {}, graph, made, old_facts)
     try:
