@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .analyses import MEMORY, VALUES, WORK
 from .cost import Cost, CostModel, KernelQuery, estimate_all
@@ -27,6 +27,9 @@ from .spec import Insertion, insert, parse_insertion, parse_stages
 from .support import Unsupported, unsupported_nodes
 from .target import Target, make_target, parse_target_header
 from .text import TextError, parse_graph, parse_target, print_graph
+
+if TYPE_CHECKING:
+    from .shapes.facts import Facts
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Any"
 """A path, the bytes of a file, an onnx.ModelProto or an onnx_graphsurgeon.Graph."""
@@ -47,6 +50,29 @@ def collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a model is analysed with."""
+
+    registry: Registry
+    target: Target
+    stages: tuple[Stage, ...]
+    models: tuple[CostModel, ...]
+
+    def context(self, graph: Graph, facts: Facts) -> Context:
+        """What passes over a graph may use, with an empty journal. `facts` is what inference found out."""
+        analyses = Analyses(graph, self.registry.operators)
+        analyses.put(VALUES, facts)
+        return Context(self.target, analyses, Journal(), self.estimate)
+
+    def estimate(self, queries: Sequence[KernelQuery]) -> list[Cost]:
+        return estimate_all(queries, self.target.device, self.models)
+
+    def costs(self, graph: Graph, ctx: Context) -> dict[Node, Cost]:
+        """What each node of a graph of kernels takes."""
+        return dict(zip(graph, self.estimate(queries_of(graph, ctx.get(WORK), self.registry.operators))))
 
 
 @dataclass(frozen=True)
@@ -91,20 +117,20 @@ def run(
     and memory are told. `insert` adds passes, as text (`my-pass{n=3}@after:fusion`) or as (pass, "after:fusion").
     Raises a UserError when something given cannot be used, PassFailed when a pass breaks.
     """
-    registry = _registry(plugins)
-    target = make_target(device, runtime, precision, mode, no_tf32=no_tf32)
-    sizes = parse_sizes(shapes, dims, batch)
-    stages = _stages(target, registry, pipeline, insert)
-    models = _models(target, registry, cost_models)
-    imported = load(model, registry.operators, sizes)
-    unsupported = unsupported_nodes(imported.graph, imported.facts, target.runtime)
-    ctx = _context(imported, target, registry, models)
+    setup = set_up(
+        device, runtime=runtime, precision=precision, mode=mode, insert=insert, pipeline=pipeline,
+        cost_models=cost_models, plugins=plugins, no_tf32=no_tf32,
+    )  # fmt: skip
+    sizes, operators = parse_sizes(shapes, dims, batch), setup.registry.operators
+    imported = load(model, operators, sizes)
+    unsupported = unsupported_nodes(imported.graph, imported.facts, setup.target.runtime)
+    ctx = setup.context(imported.graph, imported.facts)
     graph = imported.graph
-    Pipeline(stages, tuple(instruments), paranoid).run(
-        graph, ctx, remake=lambda: load(model, registry.operators, sizes).graph
+    Pipeline(setup.stages, tuple(instruments), paranoid).run(
+        graph, ctx, remake=lambda: load(model, operators, sizes).graph
     )
-    findings = _find(imported, target, ctx, registry, models, unsupported)
-    return Run(reduce(findings), graph, ctx.journal, findings.costs, target, stages)
+    findings = _find(imported, setup, ctx, unsupported)
+    return Run(reduce(findings), graph, ctx.journal, findings.costs, setup.target, setup.stages)
 
 
 @collector_paused()
@@ -136,6 +162,24 @@ def pipeline_of(
     return _stages(make_target(device, **options), _registry(plugins), pipeline, insert)
 
 
+def set_up(
+    device: str | DeviceProfile | None = None,
+    *,
+    runtime: str | None = None,
+    precision: str | None = None,
+    mode: str = "inference",
+    insert: Iterable[Inserted] = (),
+    pipeline: str | None = None,
+    cost_models: Sequence[str | CostModel] = (),
+    plugins: Iterable[str | Path | Plugin] = (),
+    no_tf32: bool = False,
+) -> Setup:
+    """The operators, the target, its passes and cost models that these options of `run` mean."""
+    registry = _registry(plugins)
+    target = make_target(device, runtime, precision, mode, no_tf32=no_tf32)
+    return Setup(registry, target, _stages(target, registry, pipeline, insert), _models(target, registry, cost_models))
+
+
 def _registry(plugins: Iterable[str | Path | Plugin]) -> Registry:
     given = list(plugins)
     objects = {f"plug-in {n}": p for n, p in enumerate(given, 1) if isinstance(p, Plugin)}
@@ -162,36 +206,15 @@ def _insertion(item: Inserted, registry: Registry) -> Insertion:
     return Insertion(step, place, anchor)
 
 
-def _models(target: Target, registry: Registry, chosen: Sequence[str | CostModel]) -> list[CostModel]:
+def _models(target: Target, registry: Registry, chosen: Sequence[str | CostModel] = ()) -> tuple[CostModel, ...]:
     names = chosen or target.runtime.cost_models
-    return [registry.cost_model(model) if isinstance(model, str) else model for model in names]
+    return tuple(registry.cost_model(model) if isinstance(model, str) else model for model in names)
 
 
-def _context(imported: Imported, target: Target, registry: Registry, models: Sequence[CostModel]) -> Context:
-    analyses = Analyses(imported.graph, registry.operators)
-    analyses.put(VALUES, imported.facts)
-    return Context(target, analyses, Journal(), _estimator(target, models))
-
-
-def _estimator(target: Target, models: Sequence[CostModel]) -> Any:
-    def estimate(queries: Sequence[KernelQuery]) -> list[Cost]:
-        return estimate_all(queries, target.device, models)
-
-    return estimate
-
-
-def _find(
-    imported: Imported,
-    target: Target,
-    ctx: Context,
-    registry: Registry,
-    models: Sequence[CostModel],
-    unsupported: tuple[Unsupported, ...],
-) -> Findings:
+def _find(imported: Imported, setup: Setup, ctx: Context, unsupported: tuple[Unsupported, ...]) -> Findings:
     graph, work, memory = imported.graph, ctx.get(WORK), ctx.get(MEMORY)
-    costs = estimate_all(queries_of(graph, work, registry.operators), target.device, models)
-    by_node, arena = dict(zip(graph, costs)), plan_arena(memory.storages)
-    return Findings(imported, target, graph, work, by_node, memory, arena, ctx.journal, unsupported)
+    costs, arena = setup.costs(graph, ctx), plan_arena(memory.storages)
+    return Findings(imported, setup.target, graph, work, costs, memory, arena, ctx.journal, unsupported)
 
 
 def _open(
@@ -203,7 +226,8 @@ def _open(
         return _open_text(Path(model), registry, device, options)
     target = make_target(device, **options)
     imported = load(model, registry.operators, sizes)
-    return imported.graph, _context(imported, target, registry, _models(target, registry, ()))
+    setup = Setup(registry, target, (), _models(target, registry))
+    return imported.graph, setup.context(imported.graph, imported.facts)
 
 
 def _open_text(
@@ -219,4 +243,5 @@ def _open_text(
     header = parse_target(text)
     target = parse_target_header(header) if header and device is None else make_target(device, **options)
     analyses = Analyses(graph, registry.operators)
-    return graph, Context(target, analyses, Journal(), _estimator(target, _models(target, registry, ())))
+    setup = Setup(registry, target, (), _models(target, registry))
+    return graph, Context(target, analyses, Journal(), setup.estimate)

@@ -35,8 +35,11 @@ class EliminateNoops(Pass):
 
 def _eliminate(node: Node, ledger: Ledger) -> bool:
     noop = _recognize(node)
-    if noop is None:
-        return False
+    return noop is not None and leave_out(node, noop, ledger)
+
+
+def leave_out(node: Node, noop: Noop, ledger: Ledger) -> bool:
+    """Let the readers of a node read its operand; otherwise the journal has the reason."""
     result, source = node.results[0], node.operands[noop.slot]
     assert source is not None
     if (kept := _why_kept(node, result, source)) is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from graphcost.ir import Graph, Node
+from graphcost.ir import Graph, Node, merge_origins
 from graphcost.pipeline import Context
 from graphcost.work.control import CONTROL
 from graphcost.work.node import Work, node_work
@@ -65,6 +65,35 @@ class Ledger:
             return
         after = self._before[new] = self._work(new)
         self.ctx.journal.removed(gone.origin, reason, minus(before, after))
+
+    def replace(self, node: Node, news: Sequence[Node], reason: str) -> None:
+        """Put `news`, which take over what others read of the node, in its place."""
+        self.touch(node)
+        graph = self._graph_of(node)
+        for new in news:
+            graph.insert_before(node, new)
+        graph.remove(node)
+        self.ctx.journal.did(self.rule, news[-1], reason)
+        self._rebook(graph, [node], news, reason)
+
+    def gather(self, nodes: Sequence[Node], make: Callable[[], Node], reason: str) -> Node:
+        """Let `make` put one node in the place of several, and book what that saves."""
+        self.touch(*nodes)
+        graph = self._graph_of(nodes[0])
+        new = make()
+        self.ctx.journal.did(self.rule, new, reason)
+        self._rebook(graph, nodes, [new], reason)
+        return new
+
+    def _rebook(self, graph: Graph, olds: Sequence[Node], news: Sequence[Node], reason: str) -> None:
+        """Book the difference between nodes and what stands in their place; inside a body, `close` does."""
+        if graph is not self.graph:
+            return
+        before = sum((self._before.pop(old, Work()) for old in olds), Work())
+        saved = minus(before, sum(map(self._work, news), Work()))
+        if saved != Work():
+            origins = merge_origins(*(new.origin for new in news))
+            self.ctx.journal.removed(origins, reason, saved)
 
     def refuse(self, node: Node, reason: str) -> None:
         self.ctx.journal.refused(self.rule, node, reason)

@@ -56,6 +56,7 @@ def load(source: str | os.PathLike[str] | bytes | Any, operators: Operators, siz
     record = read_model(source)
     chosen = choose(declared_dims(record), sizes or Sizes())
     built = build_graph(record, input_types(record, chosen), chosen.symbols)
+    parameters = count_parameters(built.graph, built.constants)
     graph, facts = _typed(built.graph, chosen, operators, (sizes or Sizes()).dims)
     graph.verify()
     refuse_unused(sizes or Sizes(), chosen, graph)
@@ -70,7 +71,7 @@ def load(source: str | os.PathLike[str] | bytes | Any, operators: Operators, siz
         producer=record.producer,
         inputs=tuple((value.name, value.type) for value in graph.inputs),
         outputs=tuple((info.name, value.type) for info, value in zip(record.graph.outputs, graph.outputs)),
-        parameters=count_parameters(graph),
+        parameters=parameters,
         dissolved=built.dissolved,
         warnings=(*chosen.warnings, *(f"'{name}' is read, but nothing defines it" for name in built.undefined)),
     )

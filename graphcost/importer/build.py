@@ -58,10 +58,11 @@ class Frame:
 
 @dataclass(frozen=True)
 class Built:
-    """A graph; the names that its nodes read but nothing defines; and the nodes of the file that are no nodes of the
-    graph, each with the reason."""
+    """A graph; the weights that were no initializers; the names that its nodes read but nothing defines; and the nodes
+    of the file that are no nodes of the graph, each with the reason."""
 
     graph: Graph
+    constants: frozenset[Value]
     undefined: tuple[str, ...]
     dissolved: Mapping[str, str]
 
@@ -71,7 +72,7 @@ def build_graph(record: ModelRecord, inputs: Mapping[str, Type], symbols: Mappin
     dimensions stand for."""
     builder = _Builder(record, symbols)
     graph = builder.top(inputs)
-    return Built(graph, tuple(dict.fromkeys(builder.undefined)), builder.dissolved)
+    return Built(graph, frozenset(builder.constants), tuple(dict.fromkeys(builder.undefined)), builder.dissolved)
 
 
 class _Builder:
@@ -84,6 +85,7 @@ class _Builder:
         }
         self.undefined: list[str] = []
         self.dissolved: dict[str, str] = {}
+        self.constants: list[Value] = []
         self.built = 0
 
     def top(self, inputs: Mapping[str, Type]) -> Graph:
@@ -171,7 +173,9 @@ class _Builder:
 
     def made(self, constant: Constant, name: str, scope: Scope) -> Value:
         """A weight for what an older opset said with an attribute."""
-        return scope.graph.add_weight(Value(scope.names.unique(f"{name}_constant"), constant.type, constant))
+        value = Value(scope.names.unique(f"{name}_constant"), constant.type, constant)
+        self.constants.append(value)
+        return scope.graph.add_weight(value)
 
     def constant(self, record: NodeRecord, name: str, scope: Scope, frame: Frame) -> None:
         """A Constant node is a weight."""
@@ -182,6 +186,7 @@ class _Builder:
         kind = data.type if data else large if isinstance(large, TensorType) else UNKNOWN
         for output in record.outputs:
             value = Value(scope.names.unique(frame.value_name(output)), kind, data)
+            self.constants.append(value)
             scope.define(output, scope.graph.add_weight(value))
 
     # Functions

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from graphcost.errors import UnknownName
 from graphcost.importer.convert import type_of
 from graphcost.importer.records import DimRecord, ModelRecord, TypeRecord, ValueInfoRecord

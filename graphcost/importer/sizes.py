@@ -128,7 +128,7 @@ def _bind_symbols(declared: Declared, shapes: Mapping[str, Dims], sizes: Sizes) 
             if isinstance(dim, str):
                 _bind(dim, value, symbols, name)
     if sizes.batch is not None:
-        for dim in batch_symbols(declared, shapes):
+        for dim in _batch_symbols(declared, shapes):
             _bind(dim, sizes.batch, symbols, "--batch")
     return symbols
 
@@ -144,7 +144,7 @@ def _bind(dim: str, value: int, symbols: dict[str, int], where: str) -> None:
     symbols[free[0]] = solution
 
 
-def batch_symbols(declared: Declared, shapes: Mapping[str, Dims]) -> list[str]:
+def _batch_symbols(declared: Declared, shapes: Mapping[str, Dims]) -> list[str]:
     """The symbols that stand for the batch: those called so, else the leading ones."""
     symbols = [d for name, dims in declared.items() if name not in shapes for d in dims or () if isinstance(d, str)]
     named = [symbol for symbol in symbols if _BATCH_NAME.fullmatch(symbol)]
@@ -178,7 +178,7 @@ def _apply_batch(
 ) -> None:
     """Put the batch into the leading dimension of the inputs that have a number there: of those that have the same as
     the first input, since an input may also be a table that knows no batch."""
-    if batch is None or batch_symbols(declared, shapes):
+    if batch is None or _batch_symbols(declared, shapes):
         return
     leading = [dims[0] for name, dims in inputs.items() if dims and name not in shapes]
     for name, dims in inputs.items():

@@ -19,6 +19,8 @@ class BodyMaker:
 
     operands: dict[Value, int] = field(default_factory=dict)
     origin: tuple[Origin, ...] = ()
+    inlines: bool = False
+    """Whether known scalars are compiled into the kernel instead of being read from memory."""
 
     def make(self, nodes: Iterable[Node], outputs: Sequence[Value]) -> Graph:
         """A body that computes `outputs` with copies of `nodes`, which stand in the order of execution."""
@@ -52,7 +54,9 @@ class _Draft:
 
     def enter(self, value: Value, like: Value) -> Value:
         """The copy of a value; one that no node of the body makes becomes an input, of the type of `like`."""
-        if value not in self.copies:
+        if value not in self.copies and self.maker.inlines and _is_immediate(value):
+            self.copies[value] = self.body.add_weight(self.fresh(value))
+        elif value not in self.copies:
             self.copies[value] = self.body.add_input(Value(self.unique(value.name), logical(like.type), like.constant))
             self.slots.append(self.maker.slot(value))
         return self.copies[value]
@@ -84,6 +88,11 @@ class _Draft:
             free = f"{name}_{number}"
         self.names.add(free)
         return free
+
+
+def _is_immediate(value: Value) -> bool:
+    """A known number, as in 0.5 * x."""
+    return value.is_weight and value.constant is not None and len(value.constant.values) == 1
 
 
 def is_kernel(node: Node) -> bool:

@@ -12,7 +12,13 @@ from .match import Reject, leaving
 
 
 def outline(
-    graph: Graph, nodes: Sequence[Node], op: str, attrs: Mapping[str, Attr] | None = None, name: str = ""
+    graph: Graph,
+    nodes: Sequence[Node],
+    op: str,
+    attrs: Mapping[str, Attr] | None = None,
+    name: str = "",
+    *,
+    inlines: bool = False,
 ) -> Node:
     """Replace nodes, given in the order of execution, by one node whose body computes what they did.
 
@@ -24,7 +30,7 @@ def outline(
     _refuse_strangers(graph, nodes)
     results = leaving(nodes) or list(nodes[-1].results[:1])
     late = _late_readers(graph, nodes, results)
-    maker = BodyMaker()
+    maker = BodyMaker(inlines=inlines)
     bodies = [maker.make(nodes, results)]
     return _replace(graph, nodes, late, _kernel(op, attrs, name, maker, bodies, results))
 

@@ -9,7 +9,7 @@ from graphcost.operators import InferTypes, Known
 from graphcost.types import Constant, Dim, TensorType, Type, Unknown
 
 from .errors import ShapeMismatch
-from .reading import Dims, data_dependent, dims, element_type, give, integer, known_dims, tensor
+from .reading import Dims, data_dependent, dims, element_type, give, integer, known_dims, tensor, unknown_dims
 
 
 def shape(node: Node, known: Known) -> list[Type]:
@@ -33,8 +33,7 @@ def constant_of_shape(node: Node, known: Known) -> list[Type]:
     value, target = node.attrs.get("value"), known_dims(node, known, 0)
     dtype = value.dtype if isinstance(value, (Constant, TensorType)) else "f32"
     if target is None:
-        count = tensor(node, 0).elements
-        target = None if count is None else tuple(Unknown(f"{node.name}.{axis}") for axis in range(count))
+        target = unknown_dims(node, tensor(node, 0).elements)
     return give(node, TensorType(dtype, target))
 
 

@@ -56,7 +56,7 @@ def _check_parts(node: Node, whole: Dim, sizes: Dims, axis: int) -> None:
 
 
 def _equal_parts(node: Node, whole: Dim) -> Dims:
-    count = integer(node, "num_outputs", len(node.results))
+    count = len(node.results)
     if isinstance(whole, Unknown):
         return tuple(Unknown(f"{node.name}.{i}", bound((whole + (count - 1)) // count)) for i in range(count))
     part = -(-whole // count)

@@ -25,6 +25,7 @@ from .reading import (
     spell,
     tensor,
     typed,
+    unknown_dims,
 )
 
 
@@ -48,11 +49,10 @@ def reshape(node: Node, known: Known) -> list[Type]:
 
 
 def _of_rank(node: Node, slot: int, data: Dims | None = None) -> Dims | None:
-    """Dimensions that nobody knows, as many as the operand in `slot` has elements. In a tensor without any element,
-    beside a dimension of 0, nothing bounds them."""
-    length = tensor(node, slot).elements
+    """Dimensions that nobody knows, as many as the operand in `slot` has elements; the elements of `data` bound them,
+    unless there are none (a dimension of 0 lets the others be anything)."""
     most = None if data is None else bound(product(data)) or None
-    return None if length is None else tuple(Unknown(f"{node.name}.{axis}", most) for axis in range(length))
+    return unknown_dims(node, tensor(node, slot).elements, most)
 
 
 def _kept(node: Node, data: Dims | None, axis: int) -> Dim:
@@ -168,7 +168,7 @@ def tile(node: Node, known: Known) -> list[Type]:
     if data is None:
         return give(node, typed(node, 0, None))
     if repeats is None:
-        return give(node, typed(node, 0, tuple(Unknown(f"{node.name}.{axis}") for axis in range(len(data)))))
+        return give(node, typed(node, 0, unknown_dims(node, len(data))))
     if len(repeats) != len(data):
         raise ShapeMismatch(node, f"{len(repeats)} repeats are given for {len(data)} dimensions")
     return give(node, typed(node, 0, tuple(dim * times for dim, times in zip(data, repeats))))
@@ -182,7 +182,7 @@ def pad(node: Node, known: Known) -> list[Type]:
     if data is None:
         return give(node, typed(node, 0, None))
     if pads is None or axes is None:
-        return give(node, typed(node, 0, tuple(Unknown(f"{node.name}.{axis}") for axis in range(len(data)))))
+        return give(node, typed(node, 0, unknown_dims(node, len(data))))
     if len(pads) != 2 * len(axes):
         raise ShapeMismatch(node, f"{len(pads)} pads are given for {len(axes)} axes")
     for i, axis in enumerate(axes):

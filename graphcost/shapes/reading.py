@@ -171,6 +171,17 @@ def data_dependent(node: Node, most: Dim | None = None) -> Unknown:
     return Unknown(node.name, None if most is None else bound(most))
 
 
+MOST_DIMS = 64
+"""No runtime takes tensors of more dimensions; a file that asks for more is broken. Source: numpy's NPY_MAXDIMS."""
+
+
+def unknown_dims(node: Node, rank: int | None, most: int | None = None) -> Dims | None:
+    """So many dimensions that nobody knows, each at most `most`; None where their number is not known either."""
+    if rank is None or rank > MOST_DIMS:
+        return None
+    return tuple(Unknown(f"{node.name}.{axis}", most) for axis in range(rank))
+
+
 def give(node: Node, *types: Type) -> list[Type]:
     """One type for each result: NONE where nobody asked for it, UNKNOWN where `types` ends too early."""
     given = [NONE if r.type == NONE else t for r, t in zip(node.results, chain(types, repeat(UNKNOWN)))]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from graphcost.ir import Node
 from graphcost.operators import CountWork, Effort
 
+from .elementwise import per_element
 from .sizes import has_operand, number, result_elements, text
 
 ACTIVATIONS: Mapping[str, int] = {
@@ -65,12 +66,8 @@ def clip(node: Node) -> Effort:
     return Effort(elementwise_ops=result_elements(node) * (has_operand(node, 1) + has_operand(node, 2)))
 
 
-def _listed(ops: int) -> CountWork:
-    return lambda node: Effort(elementwise_ops=ops * result_elements(node))
-
-
 ACTIVATION: Mapping[str, CountWork] = {
-    **{f"onnx.{name}": _listed(ops) for name, ops in ACTIVATIONS.items()},
+    **{f"onnx.{name}": per_element(ops) for name, ops in ACTIVATIONS.items()},
     "onnx.Clip": clip,
     "onnx.Gelu": gelu,
     "onnx.Swish": swish(),

@@ -18,7 +18,7 @@ _SOFTCAP = 3
 """Divide, tanh, multiply."""
 
 
-def _attend(scores: int, key_size: int, value_size: int, masks: int = 0) -> Effort:
+def attend(scores: int, key_size: int, value_size: int, masks: int = 0) -> Effort:
     """`scores` = batch · heads · S · T; each is scaled, masked as often as `masks` says, and goes through softmax."""
     return Effort(scores * (key_size + value_size), scores * (1 + masks + SOFTMAX))
 
@@ -38,19 +38,30 @@ def _cached(node: Node, slot: int, axis: int = 2) -> int:
     return operand_shape(node, slot)[axis] if has_operand(node, slot) else 0
 
 
+def _keys_with_cache(node: Node, fresh: int, slot: int, axis: int = 2) -> int:
+    """New keys and those in the cache; a cache that is shared with the present holds both."""
+    cached = _cached(node, slot, axis)
+    return max(cached, fresh) if cached and integer(node, "past_present_share_buffer") else cached + fresh
+
+
 def attention(node: Node) -> Effort:
-    """ONNX Attention and FlexAttention's core: Q, K, V, mask, past key; GQA shares keys, not scores."""
+    """Queries × keys, softmax, × values; each mask and the soft cap where they are there. Key heads that queries share
+    share keys, not scores.
+
+    Not counted: copying the past keys and values, which a runtime keeps in place.
+    """
     batch, heads, length, size = _heads(node, 0, integer(node, "q_num_heads"))
     _, _, keys, _ = _heads(node, 1, integer(node, "kv_num_heads"))
     value_size = _heads(node, 2, integer(node, "kv_num_heads"))[3]
     masks = has_operand(node, 3) + integer(node, "is_causal") + _SOFTCAP * (number(node, "softcap", 0.0) != 0.0)
-    return _attend(batch * heads * length * (keys + _cached(node, 4)), size, value_size, masks)
+    return attend(batch * heads * length * (keys + _cached(node, 4)), size, value_size, masks)
 
 
 def projected_attention(
     weight: int = 1, bias: int = 2, mask: int = 3, past: int = 4, extra: int | None = 5
 ) -> CountWork:
-    """com.microsoft.Attention: one matrix makes Q, K and V of [batch, S, hidden]; past [2, batch, heads, P, size]."""
+    """One matrix makes Q, K and V of [batch, S, hidden]; queries × keys, softmax, × values; past [2, batch, heads, P,
+    size]."""
 
     def count(node: Node) -> Effort:
         batch, length, _ = operand_shape(node)
@@ -58,9 +69,9 @@ def projected_attention(
         query, key, value = (*integers(node, "qkv_hidden_sizes"), 0, 0, 0)[:3]
         if not query:
             query = key = value = columns // 3
-        keys = length + _cached(node, past, axis=3)
+        keys = _keys_with_cache(node, length, past, axis=3)
         masks = has_operand(node, mask) + has_operand(node, extra) + integer(node, "unidirectional")
-        core = _attend(batch * length * keys, key, value)
+        core = attend(batch * length * keys, key, value)
         scores = batch * integer(node, "num_heads", 1) * length * keys
         biased = batch * length * columns * has_operand(node, bias)
         macs = core.macs + batch * length * math.prod(operand_shape(node, weight))
@@ -69,30 +80,42 @@ def projected_attention(
     return count
 
 
-def multi_head_attention(node: Node) -> Effort:
-    """com.microsoft.MultiHeadAttention: Q [batch, S, hidden]; K and V alike, packed as [batch, T, heads, 2, size], or
-    with Q as [batch, S, heads, 3, size]."""
+def multi_head_attention(bias: int, masks: tuple[int, int], past: int) -> CountWork:
+    """Queries × keys, softmax, × values; the biases of Q, K and V. Q [batch, S, hidden]; K and V alike, packed as
+    [batch, T, heads, 2, size], or with Q as [batch, S, heads, 3, size]."""
+
+    def count(node: Node) -> Effort:
+        batch, heads, length, keys, size, value_size = _multi_head(node)
+        masked = sum(has_operand(node, slot) for slot in masks) + integer(node, "unidirectional")
+        inputs = sum(operand_elements(node, s) for s in (0, 1, 2) if has_operand(node, s))
+        scores = batch * heads * length * _keys_with_cache(node, keys, past)
+        core = attend(scores, size, value_size, masked)
+        return Effort(core.macs, core.elementwise_ops + has_operand(node, bias) * inputs)
+
+    return count
+
+
+def _multi_head(node: Node) -> tuple[int, int, int, int, int, int]:
+    """Batch, heads, queries, keys, size of a key head, size of a value head."""
     heads, dims = integer(node, "num_heads"), operand_shape(node)
     if len(dims) == 5:
-        batch, length, keys, size, value_size = dims[0], dims[1], dims[1], dims[4], dims[4]
-    else:
-        batch, heads, length, size = _heads(node, 0, heads)
-        keys, value_size = _keys_and_values(node, heads)
-    masks = sum(has_operand(node, slot) for slot in (4, 5)) + integer(node, "unidirectional")
-    biased = has_operand(node, 3) * sum(operand_elements(node, s) for s in (0, 1, 2) if has_operand(node, s))
-    core = _attend(batch * heads * length * (keys + _cached(node, 6)), size, value_size, masks)
-    return Effort(core.macs, core.elementwise_ops + biased)
+        return dims[0], heads, dims[1], dims[1], dims[4], dims[4]
+    if not has_operand(node, 1):
+        batch, heads, length, size = _heads(node, 0, 3 * heads)
+        return batch, heads // 3, length, length, size, size
+    return (*_heads(node, 0, heads)[:3], *_keys_and_values(node, heads))
 
 
-def _keys_and_values(node: Node, heads: int) -> tuple[int, int]:
-    key = operand_shape(node, 1)
+def _keys_and_values(node: Node, heads: int) -> tuple[int, int, int]:
+    """How many keys there are, and the sizes of a key head and of a value head."""
+    key, size = operand_shape(node, 1), _heads(node, 0, heads)[3]
     if len(key) == 5:
-        return key[1], key[4]
-    return _heads(node, 1, heads)[2], _heads(node, 2, heads)[3]
+        return key[1], size, key[4]
+    return _heads(node, 1, heads)[2], size, _heads(node, 2, heads)[3]
 
 
 def group_query_attention(node: Node) -> Effort:
-    """com.microsoft.GroupQueryAttention: Q [batch, S, heads·size], or Q, K and V packed along the last dimension; the
+    """Queries × keys, softmax, × values, rotary embedding where the attribute asks for it. Q [batch, S, heads·size], or Q, K and V packed along the last dimension; the
     present key [batch, kv heads, T, size] says how long the cache is."""
     heads, shared = integer(node, "num_heads"), integer(node, "kv_num_heads")
     batch, length, hidden = operand_shape(node)
@@ -101,9 +124,16 @@ def group_query_attention(node: Node) -> Effort:
     size = hidden // (heads if has_operand(node, 1) else heads + 2 * shared)
     keys = length + _cached(node, 3)
     masks = 1 + has_operand(node, 10) + _SOFTCAP * (number(node, "softcap", 0.0) != 0.0)
-    core = _attend(batch * heads * length * keys, size, size, masks)
+    core = attend(batch * heads * length * keys, size, size, masks)
     rotated = 3 * batch * length * size * (heads + shared) * integer(node, "do_rotary")
     return Effort(core.macs, core.elementwise_ops + rotated)
+
+
+def flex_attention(node: Node) -> Effort:
+    """Queries × keys, softmax, × values. What its bodies do to scores and probabilities is counted beside it."""
+    batch, heads, length, size = _heads(node, 0, 0)
+    keys, value_size = _heads(node, 1, 0)[2], _heads(node, 2, 0)[3]
+    return attend(batch * heads * length * keys, size, value_size)
 
 
 def linear_attention(node: Node) -> Effort:
@@ -124,9 +154,12 @@ def linear_attention(node: Node) -> Effort:
 ATTENTION: Mapping[str, CountWork] = {
     "onnx.Attention": attention,
     "onnx.LinearAttention": linear_attention,
+    "ai.onnx.preview.FlexAttention": flex_attention,
     "com.microsoft.Attention": projected_attention(),
     "com.microsoft.QAttention": projected_attention(mask=5, past=8, extra=None),
-    "com.microsoft.MultiHeadAttention": multi_head_attention,
+    "com.microsoft.DecoderMaskedSelfAttention": projected_attention(),
+    "com.microsoft.MultiHeadAttention": multi_head_attention(bias=3, masks=(4, 5), past=6),
+    "com.microsoft.DecoderMaskedMultiHeadAttention": multi_head_attention(bias=10, masks=(3, 4), past=5),
     "com.microsoft.GroupQueryAttention": group_query_attention,
     "com.microsoft.LinearAttention": linear_attention,
 }

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from graphcost.ir import Node
 from graphcost.operators import CountWork, Effort
 
+from .quantization import QUANTIZE
 from .sizes import has_operand, operand_shape
 
 _SIGMOID = 4
@@ -30,6 +31,17 @@ def recurrent(per_unit: int, gates: int, peepholes: int | None = None) -> CountW
     return count
 
 
+def dynamically_quantized_lstm(node: Node) -> Effort:
+    """W [directions, input, 4·hidden] and R [directions, hidden, 4·hidden] at each step of each sequence, in integers:
+    input and state are quantised before (least, largest), the products scaled after."""
+    steps = math.prod(operand_shape(node)[:2])
+    directions, inputs, rows = operand_shape(node, 1)
+    hidden = rows // 4
+    each = _LSTM + 8 * has_operand(node, 3) + 6 * has_operand(node, 7) + 2 * 4
+    quantized = (inputs + hidden) * (2 + QUANTIZE)
+    return Effort(steps * directions * rows * (inputs + hidden), steps * directions * (hidden * each + quantized))
+
+
 _RNN = 1 + 1
 """Input part + recurrent part; tanh."""
 _GRU = 3 + 2 * _SIGMOID + 1 + 1 + 4
@@ -41,4 +53,5 @@ RECURRENT: Mapping[str, CountWork] = {
     "onnx.RNN": recurrent(_RNN, gates=1),
     "onnx.GRU": recurrent(_GRU, gates=3),
     "onnx.LSTM": recurrent(_LSTM, gates=4, peepholes=7),
+    "com.microsoft.DynamicQuantizeLSTM": dynamically_quantized_lstm,
 }
