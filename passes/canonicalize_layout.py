@@ -11,12 +11,12 @@ from graphcost.types import TensorType
 
 from .eliminate_noops import leave_out
 from .ledger import Ledger, executed_graphs
-from .noops import Noop
 from .permutation import before_reshape, compose, moves_data, permutation_of
 from .values import Names
 from .views import VIEWS, dims_of, reshape_to, target_of
 
 _TRANSPOSE = "onnx.Transpose"
+_MERGED = VIEWS | {_TRANSPOSE}
 
 
 @dataclass(frozen=True)
@@ -72,26 +72,15 @@ class _Layout:
         """The nodes that stand in its place now; None where it must stay."""
         via, result = node.operands[0], node.results[0]
         if plan.perm is None and plan.source.type == result.type:
-            slot = 0 if plan.source is via else None
-            return self._cancel(node, plan, slot)
+            done = leave_out(node, plan.source, plan.reason, self.ledger)
+            self._drop(via, "what follows undoes it")
+            return [] if done else None
         news = self._nodes(node, plan)
         if not news:
             return None
         self.ledger.replace(node, news, plan.reason)
-        self._drop(via, news[0])
+        self._drop(via, f"merged into {news[0].name}")
         return news
-
-    def _cancel(self, node: Node, plan: _Plan, slot: int | None) -> list[Node] | None:
-        """The chain gives back what it was given."""
-        via = node.operands[0]
-        if slot is None:
-            self.ledger.touch(node)
-            node.set_operand(0, plan.source)
-        if not leave_out(node, Noop(0, plan.reason), self.ledger):
-            node.set_operand(0, via)
-            return None
-        self._drop(via, None)
-        return []
 
     def _nodes(self, node: Node, plan: _Plan) -> list[Node]:
         """What computes the result as planned; nothing where a Reshape cannot say the shape."""
@@ -113,13 +102,13 @@ class _Layout:
         name, origins = (node.name, node.own_origin) if origin else (f"{node.name}.view", ())
         return [reshape_to(graph, self.names, source, result, name=name, origin=origins)]
 
-    def _drop(self, via: Value | None, heir: Node | None) -> None:
-        """Remove the node that was read before, if nobody else reads it."""
+    def _drop(self, via: Value | None, reason: str) -> None:
+        """Remove the node that was read before, if nobody reads it any more."""
         maker = None if via is None else via.producer
-        if maker is None or maker.graph is None or maker.op not in {*VIEWS, _TRANSPOSE}:
+        if maker is None or maker.op not in _MERGED:
             return
         if not any(result.use_count for result in maker.results):
-            self.ledger.remove(maker, f"merged into {heir.name}" if heir else "what follows undoes it")
+            self.ledger.remove(maker, reason)
 
 
 def _transpose(node: Node, plan: _Plan, result: Value) -> Node:

@@ -35,20 +35,23 @@ class EliminateNoops(Pass):
 
 def _eliminate(node: Node, ledger: Ledger) -> bool:
     noop = _recognize(node)
-    return noop is not None and leave_out(node, noop, ledger)
-
-
-def leave_out(node: Node, noop: Noop, ledger: Ledger) -> bool:
-    """Let the readers of a node read its operand; otherwise the journal has the reason."""
-    result, source = node.results[0], node.operands[noop.slot]
+    if noop is None:
+        return False
+    source = node.operands[noop.slot]
     assert source is not None
+    return leave_out(node, source, noop.reason, ledger)
+
+
+def leave_out(node: Node, source: Value, reason: str, ledger: Ledger) -> bool:
+    """Let `source` be read instead of the node's first result; otherwise the journal has the reason."""
+    result = node.results[0]
     if (kept := _why_kept(node, result, source)) is not None:
         ledger.refuse(node, kept)
         return False
     ledger.touch(node)
     ledger.touch_readers(node)
     _take_place(result, source)
-    ledger.remove(node, noop.reason)
+    ledger.remove(node, reason)
     return True
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphcost.importer.build import build_graph
@@ -45,6 +45,8 @@ class Imported:
     dissolved: Mapping[str, str]
     """Nodes of the file that are no nodes of the graph (constants, calls of functions), with the reason."""
     warnings: tuple[str, ...]
+    symbols: Mapping[str, int] = field(default_factory=dict)
+    """The symbols of the dimensions that the file leaves open, and what each was taken for."""
 
 
 def load(source: str | os.PathLike[str] | bytes | Any, operators: Operators, sizes: Sizes | None = None) -> Imported:
@@ -74,6 +76,7 @@ def load(source: str | os.PathLike[str] | bytes | Any, operators: Operators, siz
         parameters=parameters,
         dissolved=built.dissolved,
         warnings=(*chosen.warnings, *(f"'{name}' is read, but nothing defines it" for name in built.undefined)),
+        symbols={name: chosen.symbols[name] for name in chosen.declared_symbols},
     )
 
 

@@ -7,7 +7,7 @@ Johnson SR2), but none can be smaller than the peak of liveness: a plan that rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TypeAlias
@@ -22,44 +22,45 @@ CUDA_ALIGNMENT_BYTES = 256
 to at least 256 bytes."""
 
 _EFFORT = 2_000_000
-"""So many pairs of storages that live together are looked at by every strategy; above only best fit over time plans,
-which takes n log n."""
+"""So much work (storages that live together, and how long they live) is left to greedy strategies, which look at all
+that is in the way of a storage; above only best fit over time plans, which takes n log n."""
 
 _REPAIRS = 8
+"""Of real networks that need any, most need one or two; what is not repaired soon never is."""
 
 _Order: TypeAlias = "Callable[[Block], tuple[int, ...]]"
 
 
 @dataclass(frozen=True)
 class ArenaPlan:
-    """Offsets in bytes by storage, the size of the arena, the strategy that found it, and what no arena can be smaller
-    than: the peak of liveness, which counts no padding."""
+    """Offsets in bytes by storage, and the size of the arena that they need."""
 
     offsets: dict[Storage, int]
     size_bytes: int
     lower_bound_bytes: int
+    """What no arena can be smaller than: the peak of liveness, which counts no padding."""
+    is_smallest: bool
+    """Proven: the peak of liveness of the padded sizes is as large."""
     strategy: str
+    """How it was found: `by-size`, `best-fit`, ..."""
 
 
 def plan_arena(plan: Storages, alignment_bytes: int = CUDA_ALIGNMENT_BYTES) -> ArenaPlan:
     """Place all activations by the strategy that needs least; the search ends where none can need less. A storage of
     unknown size is placed with the least it can be."""
+    found = plans(plan, alignment_bytes)
+    best = next(found)
+    while not best.is_smallest and (other := next(found, None)) is not None:
+        best = other if other.size_bytes < best.size_bytes else best
+    return best
+
+
+def plans(plan: Storages, alignment_bytes: int = CUDA_ALIGNMENT_BYTES) -> Iterator[ArenaPlan]:
+    """A plan by every strategy, at least one, the most promising first; each is made when it is asked for."""
     problem = _problem(plan, alignment_bytes)
-    least = ("none", dict[Storage, int](), -1)
-    for name, offsets in _attempts(problem):
+    for strategy, offsets in _attempts(problem):
         size = extent(problem.blocks, offsets)
-        if least[2] < 0 or size < least[2]:
-            least = (name, offsets, size)
-        if least[2] <= problem.floor:
-            break
-    name, offsets, size = least
-    return ArenaPlan(offsets, size, problem.lower_bound_bytes, name)
-
-
-def sizes_by_strategy(plan: Storages, alignment_bytes: int = CUDA_ALIGNMENT_BYTES) -> Mapping[str, int]:
-    """Bytes of the arena by every strategy, for comparison."""
-    problem = _problem(plan, alignment_bytes)
-    return {name: extent(problem.blocks, offsets) for name, offsets in _attempts(problem)}
+        yield ArenaPlan(offsets, size, problem.lower_bound_bytes, size <= problem.floor, strategy)
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,7 @@ def _summed(blocks: Sequence[Block], steps: int, weight: Callable[[Block], int])
 
 
 def _attempts(problem: _Problem) -> Iterator[tuple[str, dict[Storage, int]]]:
-    """Plans with the names of their strategies, the most promising first. What a greedy plan has placed above the floor
-    is placed first in the next attempt, as it was left too late."""
+    """Offsets with the names of their strategies. Greedy plans are repaired after all have had their turn."""
     if _effort(problem) > _EFFORT:
         yield "best-fit", best_fit(problem.blocks, problem.steps)
         return
@@ -109,7 +109,7 @@ def _attempts(problem: _Problem) -> Iterator[tuple[str, dict[Storage, int]]]:
     yield "shared-blocks", share_blocks(problem.blocks, problem.steps)
     for name, (order, offsets) in tried.items():
         for repaired in _repairs(problem, order, offsets):
-            yield f"{name}, repaired", repaired
+            yield f"{name}+repair", repaired
 
 
 def _orders(problem: _Problem) -> dict[str, _Order]:
@@ -126,7 +126,7 @@ def _orders(problem: _Problem) -> dict[str, _Order]:
 
 
 def _repairs(problem: _Problem, order: list[Block], offsets: dict[Storage, int]) -> Iterator[dict[Storage, int]]:
-    """Better orders: what sticks out above the floor comes first."""
+    """Placed again and again, each time beginning with what stuck out above the floor: it had come too late."""
     for _ in range(_REPAIRS):
         outside = [block for block in order if offsets[block.storage] + block.size > problem.floor]
         if not outside:
@@ -138,7 +138,7 @@ def _repairs(problem: _Problem, order: list[Block], offsets: dict[Storage, int])
 
 
 def _effort(problem: _Problem) -> int:
-    """How many blocks live together, summed over the blocks, and how long they live."""
+    """How many blocks are in the way of each, and how long it lives, summed up."""
     beside = _summed(problem.blocks, problem.steps, lambda block: 1)
     begun = list(accumulate((0, *_begins(problem))))
     return sum(

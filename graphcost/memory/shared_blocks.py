@@ -1,4 +1,4 @@
-"""Shared blocks: tensors that are never needed together take turns in one block, and the arena is the sum of the blocks.
+"""Shared blocks: tensors that are never needed together take turns in one, and the arena is the sum of the blocks.
 
 This is as near to TensorRT's plan as its logs tell. Up to 8.4 a verbose build log lists `Block size N` for each block
 and a `Total Activation Memory` that is their sum; from 8.5 on it says `[BlockAssignment] Algorithm ShiftNTopDown … to

@@ -18,6 +18,7 @@ from . import (
     contraction,
     contrib,
     contrib_attention,
+    contrib_blocks,
     convolution,
     elementwise,
     evaluate,
@@ -63,9 +64,9 @@ def _joined(tables: Iterable[Mapping[str, T]]) -> dict[str, T]:
 
 
 _FAMILIES = (
-    attention, contraction, contrib, contrib_attention, convolution, elementwise, filling, generators, imaging,
-    indexing, joining, layout, ml, normalization, plugins, pooling, quantization, recurrent, reduction, sampling,
-    selection, sequences, spectral, strings, training,
+    attention, contraction, contrib, contrib_attention, contrib_blocks, convolution, elementwise, filling, generators,
+    indexing, layout, ml, normalization, plugins, pooling, quantization, recurrent, reduction, sampling, selection,
+    sequences, spectral, strings, training,
 )  # fmt: skip
 
 SHAPES: Mapping[str, InferTypes] = _joined(family.SHAPES for family in _FAMILIES)

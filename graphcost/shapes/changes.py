@@ -78,6 +78,11 @@ class Changes:
         sizes = self.of(value)
         return None if sizes is None else tuple((size,) for size in sizes)
 
+    def original_operand(self, node: Node, slot: int) -> Value | None:
+        """The operand that a node of the copy had at first."""
+        operands = self.given[node]
+        return operands[slot] if slot < len(operands) else None
+
     def old_integers(self, node: Node, slot: int) -> list[int] | None:
         """What an operand of a node held in the original."""
         return integers_of(self.old_facts, self.nodes[node].operand(slot))

@@ -31,7 +31,8 @@ def strict(compute: Compute) -> Evaluate:
         for array, operand in zip(arrays, node.operands):
             if array is None and operand is not None:
                 return [None] * len(node.results)
-        return [compute(node, *arrays)]
+        made = compute(node, *arrays)
+        return [None if made is None else numpy.asarray(made)]  # one element of an object array comes bare
 
     return evaluate
 

@@ -100,7 +100,7 @@ def _type(value: Value | None) -> Type:
 
 def scan(runner: Runner, node: Node) -> Sequence[Type]:
     """States pass from slice to slice of the scanned operands; each slice gives one of each scanned result."""
-    body, slices = node.bodies[0], integer(node, "num_scan_inputs")
+    body, slices = node.bodies[0], min(integer(node, "num_scan_inputs"), len(node.operands))
     count = _carried(node, len(body.inputs) - slices)
     scanned = list(range(count, count + slices))
     length = _length(node, scanned, integers(node, "scan_input_axes") or (0,) * slices)

@@ -21,7 +21,7 @@ Rule: TypeAlias = Callable[[Changes, Node], None]
 
 def _rewrite(changes: Changes, node: Node, slot: int, wanted: Sequence[int]) -> None:
     """Let the entries of an operand that are stored be those of `wanted`."""
-    given = changes.given[node][slot]
+    given = changes.original_operand(node, slot)
     now = integers_of(changes.facts, given)
     if given is None or now is None or len(now) != len(wanted):
         return
@@ -49,7 +49,7 @@ def reshape(changes: Changes, node: Node) -> None:
     if moved is not None and len(target) == len(moved):
         wanted = [entry if entry in (0, -1) else new_size(axis) for entry, axis in zip(target, moved)]
         _rewrite(changes, node, 1, wanted)
-    elif 0 not in was and changes.is_stored(changes.given[node][1]) and any(entry > 0 for entry in target):
+    elif 0 not in was and changes.is_stored(changes.original_operand(node, 1)) and any(entry > 0 for entry in target):
         old, new = [size.old for size in sizes], [size.new for size in sizes]
         raise ShapeMismatch(node, f"its operand {old} becomes {new}, which its target {target} cannot follow")
 
@@ -146,14 +146,14 @@ def gather(changes: Changes, node: Node) -> None:
 
 
 def gather_nd(changes: Changes, node: Node) -> None:
-    data, table = changes.factors(node.operand(0)), changes.of(changes.given[node][1])
+    data, table = changes.factors(node.operand(0)), changes.of(changes.original_operand(node, 1))
     if data and table and not integer(node, "batch_dims"):
         _tabulate(changes, node, tuple(factor for axis in data[: table[-1].old] for factor in axis), 1)
 
 
 def _tabulate(changes: Changes, node: Node, read: Axis, behind: int) -> None:
     """Let a known table of indices, but for the `behind` last of its dimensions, be as large as what it reads."""
-    table = changes.given[node][1]
+    table = changes.original_operand(node, 1)
     sizes = changes.of(table)
     known = changes.is_stored(table) or changes.facts.known(table) is not None
     if not known or not sizes or any(size.changes for size in sizes) or old_size(read) == new_size(read):

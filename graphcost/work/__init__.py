@@ -21,6 +21,7 @@ from .attention import ATTENTION
 from .classic import CLASSIC
 from .contraction import CONTRACTION
 from .contrib import CONTRIB
+from .contrib_attention import CONTRIB_ATTENTION
 from .einsum import EINSUM
 from .elementwise import ELEMENTWISE
 from .movement import MOVEMENT
@@ -31,7 +32,9 @@ from .quantization import QUANTIZATION
 from .recurrent import RECURRENT
 from .reduction import REDUCTION
 from .signal import SIGNAL
+from .strings import STRINGS
 from .training import TRAINING
+from .trees import TREES
 from .vision import VISION
 
 __all__ = ["WORK", "NodeWork", "Work", "graph_work", "node_work", "work_table"]
@@ -52,6 +55,9 @@ WORK: Mapping[str, CountWork] = {
     **MOVEMENT,
     **TRAINING,
     **CLASSIC,
+    **TREES,
+    **STRINGS,
     **CONTRIB,
+    **CONTRIB_ATTENTION,
 }
 """By operator name; no name is in two families."""

@@ -27,7 +27,7 @@ _KERNELS: Mapping[str, tuple[int, int]] = {
     "SIGMOID": (0, 3),  # tanh(gamma · a·b + coef0)
     "RBF": (3, 2),  # exp(-gamma · Σ (a - b)²)
 }
-"""Elementwise operations of a support-vector kernel: for each feature (0 where it is a multiply-add), for each vector."""
+"""Elementwise operations of a support-vector kernel: for each feature (0 where that is a multiply-add) and vector."""
 
 
 def post_transform(node: Node) -> int:
@@ -67,7 +67,7 @@ def linear(node: Node) -> Effort:
 def support_vectors(node: Node) -> Effort:
     """The kernel of every row with every support vector; then each row of coefficients times the kernels, and a shift.
 
-    Dot products are multiply-adds; the distances of an RBF kernel are elementwise. Without vectors it is a linear model.
+    Dot products are multiply-adds, the distances of an RBF kernel elementwise. Without vectors it is a linear model.
     Not counted: reading the vectors, which stand in attributes; Platt's probabilities (prob_a, prob_b).
     """
     features, classes = operand_shape(node)[-1], _length(node, "vectors_per_class")

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from graphcost.ir import Node
 from graphcost.operators import CountWork, Effort, UnknownWork
 
-from .activation import activation_ops
+from .activation import SILU, activation_ops
+from .normalization import PER_MEAN, RMS_NORM
 from .quantization import DEQUANTIZE, QUANTIZE
 from .sizes import constant, has_operand, integer, number, operand_elements, operand_shape, result_elements
 
@@ -99,6 +100,48 @@ def block_quantized_matmul(bias: int | None) -> CountWork:
     return count
 
 
+def scaled_matmul(bias: int, scales: int, quantized_input: int | None = None) -> CountWork:
+    """A × a weight [N, K or packed K] in few bits: each weight is scaled once, by `{scales}` factors; A is quantised
+    where its scale is there."""
+
+    def count(node: Node) -> Effort:
+        inputs, outputs = operand_elements(node, 0), result_elements(node)
+        rows, columns = operand_shape(node, 1)[0], operand_shape(node, 0)[-1]
+        each = has_operand(node, quantized_input) * QUANTIZE
+        ops = rows * columns * scales + inputs * each + outputs * has_operand(node, bias)
+        return Effort(outputs * columns, ops)
+
+    return count
+
+
+def block_quantized_projections(weights: tuple[tuple[int, str], ...], per_output: int = 0) -> CountWork:
+    """RMS norm (after a residual that may be there) and several products of its result with weights in few bits, each
+    weight being scaled and shifted once. {per_output} operations follow for each element.
+
+    `weights`: for each product the slot of its bias and the attribute that says how many columns it has.
+    """
+
+    def count(node: Node) -> Effort:
+        inputs, inner = operand_elements(node, 0), integer(node, "K")
+        if not inner:
+            raise UnknownWork("attribute K is absent")
+        columns = sum(integer(node, name) for _, name in weights)
+        rows = inputs // inner
+        biased = rows * sum(integer(node, name) * has_operand(node, bias) for bias, name in weights)
+        normalized = has_operand(node, 2) * (inputs * (RMS_NORM + has_operand(node, 1)) + rows * PER_MEAN)
+        ops = normalized + columns * inner * DEQUANTIZE + biased + result_elements(node) * per_output
+        return Effort(inputs * columns, ops)
+
+    return count
+
+
+def sparse_matmul(node: Node) -> Effort:
+    """Each element of the result sums over the shared dimension, as if A were dense: what it stores is data."""
+    inner = operand_shape(node, 1)[-1 if integer(node, "transB") else -2]
+    scaled = number(node, "alpha", 1.0) != 1.0
+    return Effort(result_elements(node) * inner, result_elements(node) * scaled)
+
+
 def four_bit_matmul(node: Node) -> Effort:
     """A × a weight in 4 bits whose shape [K, N] is operand 2."""
     dims = constant(node, 2)
@@ -137,4 +180,11 @@ CONTRACTION: Mapping[str, CountWork] = {
     "com.microsoft.MatMulNBits": block_quantized_matmul(bias=5),
     "com.microsoft.MatMulBnb4": block_quantized_matmul(bias=None),
     "com.microsoft.MatMulFpQ4": four_bit_matmul,
+    "com.microsoft.MatMulBlockQuantizedFp4Weight": scaled_matmul(bias=5, scales=2),
+    "com.microsoft.MatMulBlockQuantizedFp8Weight": scaled_matmul(bias=4, scales=1, quantized_input=3),
+    "com.microsoft.MatMulNBitsMlp": block_quantized_projections(((5, "N"), (8, "N")), per_output=1 + SILU),
+    "com.microsoft.MatMulNBitsQkv": block_quantized_projections(((5, "Nq"), (8, "Nkv"), (11, "Nkv"))),
+    "com.microsoft.QOrderedMatMul": matmul(per_output=QUANTIZE, bias=5),
+    "com.microsoft.SparseToDenseMatMul": sparse_matmul,
+    "com.microsoft.CausalConvWithState": convolution(),
 }

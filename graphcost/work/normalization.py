@@ -10,9 +10,10 @@ from graphcost.ir import Node
 from graphcost.operators import CountWork, Effort
 
 from .activation import SILU
-from .sizes import has_operand, integer, integers, operand_bytes, operand_shape, result_bytes, result_elements
+from .quantization import DEQUANTIZE, QUANTIZE
+from .sizes import has_operand, integer, integers, operand_bytes, operand_shape, result_elements
 
-_PER_MEAN = 3
+PER_MEAN = 3
 """Add epsilon, take the root, its reciprocal."""
 LAYER_NORM = 6
 """Mean, subtract it, square, mean of squares, multiply by the reciprocal deviation, multiply by the scale."""
@@ -39,7 +40,7 @@ def layer_normalization(each: int = LAYER_NORM, bias: int | None = 2, addends: t
     def count(node: Node) -> Effort:
         dims = operand_shape(node)
         ops = math.prod(dims) * (each + sum(has_operand(node, slot) for slot in (*addends, bias)))
-        return Effort(elementwise_ops=ops + math.prod(dims[: integer(node, "axis", -1)]) * _PER_MEAN)
+        return Effort(elementwise_ops=ops + math.prod(dims[: integer(node, "axis", -1)]) * PER_MEAN)
 
     return count
 
@@ -48,14 +49,30 @@ def embed_layer_normalization(node: Node) -> Effort:
     """Rows of up to three tables (slots 2 to 4) are gathered, added and normalised (scale 5, shift 6)."""
     tables = sum(has_operand(node, slot) for slot in (2, 3, 4))
     outputs, rows = result_elements(node), math.prod(operand_shape(node))
-    gathered = operand_bytes(node, 0, 1, 5, 6, 7, 8) + tables * result_bytes(node)
-    return Effort(elementwise_ops=outputs * (tables + LAYER_NORM) + rows * _PER_MEAN, bytes_read=gathered)
+    gathered = operand_bytes(node, 0, 1, 5, 6, 7, 8) + _rows_of_tables(node, rows)
+    return Effort(elementwise_ops=outputs * (tables + LAYER_NORM) + rows * PER_MEAN, bytes_read=gathered)
+
+
+def quantized_embed_layer_normalization(node: Node) -> Effort:
+    """Rows of up to three quantised tables (slots 2 to 4) are gathered, dequantised, added and normalised."""
+    tables = sum(has_operand(node, slot) for slot in (2, 3, 4))
+    outputs, rows = result_elements(node), math.prod(operand_shape(node))
+    gathered = operand_bytes(node, 0, 1, *range(5, 18)) + _rows_of_tables(node, rows)
+    each = tables * (1 + DEQUANTIZE) + LAYER_NORM
+    return Effort(elementwise_ops=outputs * each + rows * PER_MEAN, bytes_read=gathered)
+
+
+def _rows_of_tables(node: Node, rows: int) -> int:
+    """Bytes of so many rows of each table, a small table being read once."""
+    tables = [slot for slot in (2, 3, 4) if has_operand(node, slot)]
+    sizes = [(operand_bytes(node, slot), operand_shape(node, slot)[0]) for slot in tables]
+    return sum(min(size, size * rows // max(length, 1)) for size, length in sizes)
 
 
 def instance_normalization(node: Node) -> Effort:
     """A mean and a deviation for each channel of each image; scale and shift."""
     dims = operand_shape(node)
-    return Effort(elementwise_ops=math.prod(dims) * (LAYER_NORM + 1) + math.prod(dims[:2]) * _PER_MEAN)
+    return Effort(elementwise_ops=math.prod(dims) * (LAYER_NORM + 1) + math.prod(dims[:2]) * PER_MEAN)
 
 
 def group_normalization(groups: str, addends: tuple[int, ...] = ()) -> CountWork:
@@ -65,7 +82,7 @@ def group_normalization(groups: str, addends: tuple[int, ...] = ()) -> CountWork
     def count(node: Node) -> Effort:
         dims = operand_shape(node)
         each = LAYER_NORM + 1 + sum(has_operand(node, slot) for slot in addends) + SILU * integer(node, "activation")
-        return Effort(elementwise_ops=math.prod(dims) * each + dims[0] * integer(node, groups, 1) * _PER_MEAN)
+        return Effort(elementwise_ops=math.prod(dims) * each + dims[0] * integer(node, groups, 1) * PER_MEAN)
 
     return count
 
@@ -116,6 +133,8 @@ NORMALIZATION: Mapping[str, CountWork] = {
     "com.microsoft.SkipLayerNormalization": layer_normalization(LAYER_NORM, bias=3, addends=(1, 4)),
     "com.microsoft.SkipSimplifiedLayerNormalization": layer_normalization(RMS_NORM, bias=None, addends=(1, 3)),
     "com.microsoft.EmbedLayerNormalization": embed_layer_normalization,
+    "com.microsoft.QEmbedLayerNormalization": quantized_embed_layer_normalization,
+    "com.microsoft.QOrderedLayerNormalization": layer_normalization(LAYER_NORM + DEQUANTIZE + QUANTIZE, bias=3),
     "com.microsoft.GroupNorm": group_normalization("groups"),
     "com.microsoft.SkipGroupNorm": group_normalization("groups", addends=(3, 4)),
 }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from graphcost.ir import Node
 from graphcost.operators import CountWork, Effort
 
+from .activation import GELU
 from .sizes import has_operand, operand_elements, result_elements
 
 QUANTIZE = 5
@@ -57,6 +58,9 @@ QUANTIZATION: Mapping[str, CountWork] = {
     "onnx.QuantizeLinear": quantize,
     "onnx.DequantizeLinear": dequantize,
     "onnx.DynamicQuantizeLinear": quantize_dynamically,
+    "com.microsoft.QuantizeWithOrder": quantize,
+    "com.microsoft.DequantizeWithOrder": dequantize,
+    "com.microsoft.QOrderedGelu": requantized(GELU),
     "com.microsoft.QuantizeLinear": quantize,
     "com.microsoft.DequantizeLinear": dequantize,
     "com.microsoft.QLinearAdd": requantized(1, operands=2),

@@ -59,7 +59,7 @@ def labelled_tree_ensemble(scores: str) -> CountWork:
     return count
 
 
-def _labelled(node: Node) -> tuple[Children, Mapping[Hashable, int]]:
+def _labelled(node: Node) -> tuple[Children, Mapping[tuple[int, int], int]]:
     """The older form: each node has the number of its tree and a number within it."""
     trees, ids = _integers(node, "nodes_treeids"), _integers(node, "nodes_nodeids")
     lists = [_integers(node, f"nodes_{way}nodeids") for way in ("true", "false")]
@@ -67,7 +67,7 @@ def _labelled(node: Node) -> tuple[Children, Mapping[Hashable, int]]:
     if not isinstance(modes, tuple) or len({len(trees), len(ids), len(modes), *map(len, lists)}) != 1:
         raise UnknownWork("the lists that describe the trees differ in length")
     keys = list(zip(trees, ids))
-    decides = {
+    decides: Children = {
         key: [(key[0], ways[i]) for ways in lists] for i, (key, mode) in enumerate(zip(keys, modes)) if mode != "LEAF"
     }
     return decides, dict(zip(keys, trees))

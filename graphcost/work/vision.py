@@ -89,6 +89,14 @@ def inverse(node: Node) -> Effort:
     return Effort(elementwise_ops=math.prod(batch) * 2 * n**3)
 
 
+def decode_image(node: Node) -> Effort:
+    """One conversion for each value of the image.
+
+    Not counted: entropy decoding and inverse transforms, which the encoded data decide.
+    """
+    return Effort(elementwise_ops=result_elements(node))
+
+
 VISION: Mapping[str, CountWork] = {
     "onnx.Resize": resize,
     "onnx.Upsample": resize,
@@ -96,6 +104,7 @@ VISION: Mapping[str, CountWork] = {
     "onnx.AffineGrid": affine_grid,
     "onnx.Col2Im": fold_columns,
     "onnx.NonMaxSuppression": non_max_suppression,
+    "onnx.ImageDecoder": decode_image,
     "onnx.Det": determinant,
     "com.microsoft.CropAndResize": crop_and_resize,
     "com.microsoft.GridSample": grid_sample,
