@@ -17,16 +17,16 @@ _KINDS: Mapping[str, str] = {
         "deconv": "ConvTranspose",
         "gemm": "Gemm MatMul MatMulInteger QLinearMatMul Einsum FusedMatMul FusedGemm MatMulNBits QGemm "
         "DynamicQuantizeMatMul MatMulIntegerToFloat",
-        "attention": "Attention MultiHeadAttention GroupQueryAttention QAttention",
+        "attention": "Attention MultiHeadAttention GroupQueryAttention QAttention attention",
         "rnn": "RNN GRU LSTM DynamicQuantizeLSTM",
         "pool": "MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool MaxUnpool MaxRoiPool RoiAlign "
         "QLinearAveragePool QLinearGlobalAveragePool",
         "reduce": "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum "
         "ReduceSumSquare ArgMax ArgMin CumSum CumProd",
-        "softmax": "Softmax LogSoftmax Hardmax QLinearSoftmax",
+        "softmax": "Softmax LogSoftmax Hardmax QLinearSoftmax softmax",
         "norm": "BatchNormalization InstanceNormalization LayerNormalization GroupNormalization RMSNormalization "
         "LpNormalization MeanVarianceNormalization LRN SkipLayerNormalization SimplifiedLayerNormalization "
-        "SkipSimplifiedLayerNormalization EmbedLayerNormalization",
+        "SkipSimplifiedLayerNormalization EmbedLayerNormalization layer_norm rms_norm l2_norm",
         "copy": "Transpose Concat Split Slice Pad Tile Expand DepthToSpace SpaceToDepth Reshape Flatten Squeeze "
         "Unsqueeze Identity Trilu ReverseSequence Compress",
         "gather": "Gather GatherElements GatherND Scatter ScatterElements ScatterND OneHot",
@@ -51,7 +51,7 @@ def kind_of(node: Node) -> str:
     if kind == "conv":
         return _conv_kind(node)
     if kind is None:
-        return "pointwise" if world in ("onnx", "com.microsoft") else "other"
+        return "pointwise" if world in ("onnx", "com.microsoft", "group") else "other"
     return kind
 
 

@@ -7,9 +7,16 @@ from graphcost.plugin import Plugin, lazily
 PLUGIN = Plugin(
     passes={
         "assign-precision": lazily("graphcost.passes.assign_precision", "AssignPrecision"),
+        "canonicalize-arithmetic": lazily("graphcost.passes.canonicalize_arithmetic", "CanonicalizeArithmetic"),
+        "canonicalize-contraction": lazily("graphcost.passes.canonicalize_contraction", "CanonicalizeContraction"),
+        "canonicalize-layout": lazily("graphcost.passes.canonicalize_layout", "CanonicalizeLayout"),
+        "canonicalize-slices": lazily("graphcost.passes.canonicalize_slices", "CanonicalizeSlices"),
         "dce": lazily("graphcost.passes.dce", "RemoveDeadCode"),
         "eliminate-noops": lazily("graphcost.passes.eliminate_noops", "EliminateNoops"),
         "fold-batch-norm": lazily("graphcost.passes.fold_batch_norm", "FoldBatchNorm"),
         "fold-shapes": lazily("graphcost.passes.fold_shapes", "FoldShapes"),
+        "merge-concats": lazily("graphcost.passes.merge_concats", "MergeConcats"),
+        "outline-groups": lazily("graphcost.passes.outline_groups", "OutlineGroups"),
+        "reduce-to-pooling": lazily("graphcost.passes.reduce_to_pooling", "ReduceToPooling"),
     }
 )

@@ -11,7 +11,7 @@ from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import FLOATS, Constant, TensorType
 
 from .ledger import Ledger, executed_graphs
-from .values import Names
+from .values import FreshNames
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class CanonicalizeArithmetic(Pass):
 @dataclass
 class _Writing:
     ledger: Ledger
-    names: Names = field(default_factory=Names)
+    names: FreshNames = field(default_factory=FreshNames)
 
     def visit(self, node: Node) -> bool:
         form = _FORMS[node.op](self, node) if _is_float(node) else None

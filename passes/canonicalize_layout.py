@@ -12,7 +12,7 @@ from graphcost.types import TensorType
 from .eliminate_noops import leave_out
 from .ledger import Ledger, executed_graphs
 from .permutation import before_reshape, compose, moves_data, permutation_of
-from .values import Names
+from .values import FreshNames
 from .views import VIEWS, dims_of, reshape_to, target_of
 
 _TRANSPOSE = "onnx.Transpose"
@@ -55,7 +55,7 @@ class _Plan(NamedTuple):
 @dataclass
 class _Layout:
     ledger: Ledger
-    names: Names = field(default_factory=Names)
+    names: FreshNames = field(default_factory=FreshNames)
 
     def settle(self, node: Node) -> int:
         """Rewrite a node until no rule holds; how often one did."""
@@ -150,7 +150,8 @@ def _plan_transpose(node: Node) -> _Plan | None:
     dims = dims_of(source)
     assert source is not None and perm is not None and dims is not None
     if not moves_data(dims, perm):
-        return _Plan(source, None, "it only moves dimensions of length one")
+        moves = "no dimension" if list(perm) == sorted(perm) else "only dimensions of length one"
+        return _Plan(source, None, f"it moves {moves}")
     maker, base = _maker(source)
     if maker is None:
         return None

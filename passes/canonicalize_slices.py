@@ -11,7 +11,7 @@ from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import Constant, TensorType
 
 from .ledger import Ledger, executed_graphs
-from .values import Names
+from .values import FreshNames
 from .views import dims_of, reshape_to, target_of
 
 
@@ -41,7 +41,7 @@ class CanonicalizeSlices(Pass):
 @dataclass
 class _Slicing:
     ledger: Ledger
-    names: Names = field(default_factory=Names)
+    names: FreshNames = field(default_factory=FreshNames)
 
     def visit(self, node: Node) -> bool:
         news, reason = _FORMS[node.op](self, node)

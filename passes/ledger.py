@@ -50,7 +50,9 @@ class Ledger:
     def remove(self, node: Node, reason: str) -> None:
         """Take out a node that nobody reads any more."""
         self.touch(node)
-        self.ctx.journal.removed(node.origin, reason, self._before.pop(node, Work()))
+        work = self._before.pop(node, Work())
+        if node.origin or work != Work():
+            self.ctx.journal.removed(node.origin, reason, work)
         self._graph_of(node).remove(node)
 
     def merge(self, node: Node, gone: Node, new: Node, reason: str) -> None:
@@ -67,14 +69,20 @@ class Ledger:
         self.ctx.journal.removed(gone.origin, reason, minus(before, after))
 
     def replace(self, node: Node, news: Sequence[Node], reason: str) -> None:
-        """Put `news`, which take over what others read of the node, in its place."""
-        self.touch(node)
-        graph = self._graph_of(node)
+        """Put `news`, which took over what others read of the node, in its place."""
+        self.replace_all([node], news, reason)
+
+    def replace_all(self, olds: Sequence[Node], news: Sequence[Node], reason: str) -> None:
+        """Put `news`, which took over what others read of `olds` (in execution order, touched before the results were
+        taken over), in the place of the last of them."""
+        self.touch(*olds)
+        graph = self._graph_of(olds[-1])
         for new in news:
-            graph.insert_before(node, new)
-        graph.remove(node)
+            graph.insert_before(olds[-1], new)
+        for old in reversed(olds):
+            graph.remove(old)
         self.ctx.journal.did(self.rule, news[-1], reason)
-        self._rebook(graph, [node], news, reason)
+        self._rebook(graph, olds, news, reason)
 
     def gather(self, nodes: Sequence[Node], make: Callable[[], Node], reason: str) -> Node:
         """Let `make` put one node in the place of several, and book what that saves."""

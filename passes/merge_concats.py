@@ -18,8 +18,8 @@ _CONCAT = "onnx.Concat"
 class MergeConcats(Pass):
     """Let a Concat read what another Concat along the same axis reads, where nobody else reads that other one.
 
-    Evidence: TensorRT writes the inputs of a Concat straight into its buffer ("Eliminating concatenation" in build logs),
-    so a buffer inside another is not copied; that nested ones count as one is inferred.
+    Evidence: TensorRT writes the inputs of a Concat straight into its buffer ("Eliminating concatenation" in build
+    logs), so a buffer inside another is not copied; that nested ones count as one is inferred.
     """
 
     name: ClassVar[str] = "merge-concats"
@@ -51,7 +51,9 @@ def _parts(value: Value | None, node: Node) -> tuple[Value | None, ...]:
 
 def _is_mergeable(value: Value, node: Node) -> bool:
     maker = value.producer
-    return maker is not None and maker.op == _CONCAT and value.use_count == 1 and _axis(maker) == _axis(node) is not None
+    if maker is None or maker.op != _CONCAT or value.use_count > 1:
+        return False
+    return _axis(maker) == _axis(node) is not None
 
 
 def _axis(concat: Node) -> int | None:

@@ -10,7 +10,7 @@ from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import TensorType
 
 from .ledger import Ledger, executed_graphs
-from .values import Names
+from .values import FreshNames
 from .views import dims_of, reshape_to, target_of
 
 _POOL = "onnx.GlobalAveragePool"
@@ -38,7 +38,7 @@ class ReduceToPooling(Pass):
 @dataclass
 class _Pooling:
     ledger: Ledger
-    names: Names = field(default_factory=Names)
+    names: FreshNames = field(default_factory=FreshNames)
 
     def visit(self, node: Node) -> bool:
         news = self._nodes(node) if _is_spatial(node) else []

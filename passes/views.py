@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from graphcost.ir import Graph, Node, Origin, Value
 from graphcost.types import Constant, Dim, TensorType
 
-from .values import Names
+from .values import FreshNames
 
 VIEWS = frozenset({"onnx.Reshape", "onnx.Flatten", "onnx.Squeeze", "onnx.Unsqueeze"})
 
@@ -27,7 +27,7 @@ def target_of(dims: Sequence[Dim]) -> Constant | None:
 
 
 def reshape_to(
-    graph: Graph, names: Names, source: Value, result: Value, *, name: str, origin: Sequence[Origin] = ()
+    graph: Graph, names: FreshNames, source: Value, result: Value, *, name: str, origin: Sequence[Origin] = ()
 ) -> Node:
     """A Reshape of `source` that gives `result`, whose type must be set, and for whose shape `target_of` must hold."""
     target = target_of(dims_of(result) or ())

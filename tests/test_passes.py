@@ -21,7 +21,11 @@ from graphcost.types import UNKNOWN, Constant, TensorType
 from graphcost.work.node import Work, graph_work
 
 CASES = sorted(GOLDEN.glob("*/*.gcir"))
-PASSES = ("fold-shapes", "eliminate-noops", "fold-batch-norm", "dce", "assign-precision")
+PASSES = (
+    "fold-shapes", "eliminate-noops", "canonicalize-slices", "canonicalize-layout", "canonicalize-arithmetic",
+    "canonicalize-contraction", "reduce-to-pooling", "merge-concats", "fold-batch-norm", "outline-groups", "dce",
+    "assign-precision",
+)  # fmt: skip
 BEST = make_target("agx-xavier", "tensorrt-8.5", "best")
 
 

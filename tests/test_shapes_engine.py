@@ -369,7 +369,7 @@ def test_types_and_data_are_those_of_the_reference_in_the_node_tests_of_onnx():
     for case in cases:
         if case.name not in OLD_FORMS:
             followed += _check_case(case)
-    assert followed > 800
+    assert followed > 700
 
 
 def _check_case(case: Any) -> int:

@@ -8,6 +8,7 @@ import typer
 
 from .analyze import analyze, explain, opt
 from .compare import diff
+from .lint import lint
 from .listing import devices, passes, schema
 
 app = typer.Typer(
@@ -18,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, diff, explain, opt, devices, passes, schema):
+for command in (analyze, diff, lint, explain, opt, devices, passes, schema):
     app.command()(command)
 
 

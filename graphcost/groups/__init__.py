@@ -15,7 +15,7 @@ from .attention import ATTENTIONS
 from .group import Group, Operator, Spelling, find_groups
 from .normalization import NORMALIZATIONS
 
-__all__ = ["GROUPS", "OPERATORS", "SPELLINGS", "Group", "Operator", "Spelling", "find_groups"]
+__all__ = ["GROUPS", "KINDS", "OPERATORS", "SPELLINGS", "Group", "Operator", "Spelling", "find_groups"]
 
 SPELLINGS: tuple[Spelling, ...] = (*ATTENTIONS, *NORMALIZATIONS, *ACTIVATIONS)
 
@@ -48,6 +48,9 @@ OPERATORS: Mapping[str, Operator] = {
     "onnx.RotaryEmbedding": Operator("rotary_embedding", ("x", "cos", "sin")),
     "com.microsoft.RotaryEmbedding": Operator("rotary_embedding", ("x", "positions", "cos", "sin")),
 }
+
+KINDS = frozenset({*(spelling.kind for spelling in SPELLINGS), *(operator.kind for operator in OPERATORS.values())})
+"""What a group can be."""
 
 
 def _compute(graph: Graph, analyses: Analyses) -> tuple[Group, ...]:

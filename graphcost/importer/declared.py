@@ -20,7 +20,15 @@ def declared_inputs(record: ModelRecord) -> list[ValueInfoRecord]:
 def declared_dims(record: ModelRecord) -> dict[str, tuple[DimRecord, ...] | None]:
     """Dimensions by input; None where the rank is not declared or the input is no tensor."""
     inputs = declared_inputs(record)
-    return {info.name: info.type.dims if _is_tensor(info.type) else None for info in inputs if info.type}
+    return {info.name: _dims_of(info.type) for info in inputs if info.type}
+
+
+def _dims_of(type: TypeRecord) -> tuple[DimRecord, ...] | None:
+    """The dimensions of a tensor; those of the tensors in a container where each has a number or a name."""
+    if type.element is None:
+        return type.dims if _is_tensor(type) else None
+    inner = _dims_of(type.element)
+    return None if inner is None or None in inner else inner
 
 
 def _is_tensor(type: TypeRecord | None) -> bool:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from graphcost.ir import Node
 
 from .finding import Finding
-from .rule import Rule, count_of, mebibytes
+from .rule import Rule, count_of, mebibytes, percent
 from .subject import Subject, bytes_of, only_reader, producer_of, sizes_of
 
 _ELEMENTWISE = frozenset(f"onnx.{op}" for op in (
@@ -94,8 +94,8 @@ class CopyingReshape(Rule):
     """A reshape after a transpose whose result is no view: axes are merged that do not lie next to each other.
 
     The transposed tensor then has to be written out: channel shuffles, window partitions, space-to-depth. The merge of
-    heads after attention is left out, since fused attention writes its result in that order. A warning where the
-    copies are at least `share` of all bytes that the network moves.
+    heads that belongs to an attention is left out, since fused attention writes its result in that order. A warning
+    where the copies are at least `share` of all bytes that the network moves.
     """
 
     name = "copying-reshape"
@@ -106,30 +106,27 @@ class CopyingReshape(Rule):
     share: float = 0.05  # below a twentieth of the traffic no rewriting pays; our choice
 
     def find(self, subject: Subject) -> Iterator[Finding]:
-        merged = {result.producer for g in subject.groups if g.kind == "attention" for result in g.outputs}
-        found = [
-            node
-            for node in subject.nodes
-            if (source := _copied_transpose(node)) and producer_of(source.operand(0)) not in merged
-        ]
+        fused = {node for group in subject.groups if group.kind == "attention" for node in group.nodes}
+        found = [node for node in subject.nodes if node not in fused and _is_copied_transpose(node)]
         if not found:
             return
         moved = sum(2 * bytes_of(node.operand(0)) for node in found)
         part = moved / subject.total.bytes if subject.total.bytes else 0.0
-        hazard = f"{count_of(len(found), 'reshape')} of transposed data copy {mebibytes(moved)}, {part:.1%} of the traffic"
+        copies = f"{mebibytes(moved)}, {percent(part)} of the traffic"
+        hazard = f"{count_of(len(found), 'reshape')} of transposed data, each a copy: {copies}"
         mitigation = "keep the order of axes that the next operator reads, or fuse the pattern (a plug-in, a kernel)"
         yield self.finding(found, hazard, mitigation, "warning" if part >= self.share else "note")
 
 
-def _copied_transpose(node: Node) -> Node | None:
-    """The transpose before a reshape of which the reshape can be no view."""
+def _is_copied_transpose(node: Node) -> bool:
+    """Whether a node is a reshape that can be no view of the transpose before it."""
     transpose = producer_of(node.operand(0)) if node.op in ("onnx.Reshape", "onnx.Flatten") else None
     if transpose is None or transpose.op != "onnx.Transpose" or only_reader(transpose.results[0]) is None:
-        return None
+        return False
     sizes, wanted, perm = sizes_of(transpose.operand(0)), sizes_of(node.results[0]), _perm(transpose)
     if sizes is None or wanted is None or perm is None or len(perm) != len(sizes) or 0 in sizes:
-        return None
-    return None if is_view(sizes, perm, wanted) else transpose
+        return False
+    return not is_view(sizes, perm, wanted)
 
 
 def is_view(sizes: Sequence[int], perm: Sequence[int], wanted: Sequence[int]) -> bool:
@@ -167,8 +164,8 @@ class InputTranspose(Rule):
 
     name = "input-transpose"
     help: ClassVar[str] = (
-        "Source: the layer list of a ResNet-50 exported from Keras (NHWC), batch 32: the transpose of the input stays "
-        "as a Shuffle of 87 us."
+        "Source: the engine of a ResNet-50 exported from Keras (NHWC) in NVIDIA's trt-engine-explorer, RTX 3090, "
+        "batch 32: the transpose of the input stays as a Shuffle of 0.087 ms."
     )
 
     def find(self, subject: Subject) -> Iterator[Finding]:
@@ -187,8 +184,9 @@ class PadBeforePool(Rule):
 
     name = "pad-before-pool"
     help: ClassVar[str] = (
-        "Source: the layer list of a ResNet-50 exported from Keras: the Pad before MaxPool stays a Padding layer of "
-        "0.25 ms; 'Padding and Convolution' in the TensorRT Developer Guide's list of fusions names convolutions only."
+        "Source: the engine of a ResNet-50 exported from Keras in NVIDIA's trt-engine-explorer, RTX 3090, batch 32: "
+        "the Pad before MaxPool stays a Padding layer of 0.25 ms (FP32); the TensorRT Developer Guide's list of "
+        "fusions has padding with convolutions only."
     )
 
     def find(self, subject: Subject) -> Iterator[Finding]:

@@ -49,6 +49,8 @@ def _way_out(item: Unsupported) -> str:
         return "register a plug-in of this name with TensorRT, or write the operator out with standard ones"
     if item.node.op in _QUANTIZED_OPERATORS:
         return "export the quantised network with QuantizeLinear/DequantizeLinear pairs around float operators"
+    if item.verdict.types:
+        return f"cast what it reads to a type that it takes ({', '.join(sorted(item.verdict.types))})"
     if item.verdict.since is None:
         return "write the operator out with supported ones, or give the runtime a plug-in"
     return f"build with TensorRT {item.verdict.since} or later, or export it written out (a lower opset often does)"

@@ -130,13 +130,13 @@ class WideTypes(Rule):
             ("i64", "64-bit integers", "export indices and inputs as int32 if they fit"),
             ("f64", "doubles", "export in f32"),
         ):
-            nodes = [node for node in subject.nodes if _holds(node, dtype)]
+            nodes = [node for node in subject.nodes if _holds(node, dtype, subject)]
             if nodes:
                 hazard = f"{count_of(len(nodes), 'node')} ({listed(n.op for n in nodes)}) work with {told}"
                 yield self.finding(nodes, hazard, mitigation)
 
 
-def _holds(node: Node, dtype: str) -> bool:
-    """Whether tensors of this type (no single numbers, no constants) go in or come out."""
+def _holds(node: Node, dtype: str, subject: Subject) -> bool:
+    """Whether tensors of this type go in or come out, beside single numbers and what is known beforehand."""
     values = [v for v in (*node.inputs, *node.results) if not v.is_weight and dtype_of(v) == dtype]
-    return any((v.type.elements or 2) > 1 for v in values)
+    return any((v.type.elements or 2) > 1 and subject.imported.facts.known(v) is None for v in values)

@@ -44,6 +44,11 @@ def listed(names: Iterable[str], most: int = 6) -> str:
     return ", ".join(found[:most]) + (", …" if len(found) > most else "")
 
 
+def percent(part: float) -> str:
+    """0.1234 -> "12.3 %"."""
+    return f"{100 * part:.1f} %"
+
+
 def mebibytes(bytes_: int) -> str:
     """`1.5 MiB`; what is less than a tenth of one is shown in KiB."""
     return f"{bytes_ / 2**20:.1f} MiB" if bytes_ >= 2**20 / 10 else f"{bytes_ / 2**10:.1f} KiB"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import TypeAlias
 
 from .best_fit import best_fit
@@ -21,12 +21,12 @@ CUDA_ALIGNMENT_BYTES = 256
 """Source: CUDA C++ Programming Guide, Device Memory Accesses: the addresses that allocation routines return are aligned
 to at least 256 bytes."""
 
-_EFFORT = 2_000_000
-"""So much work (storages that live together, and how long they live) is left to greedy strategies, which look at all
-that is in the way of a storage; above only best fit over time plans, which takes n log n."""
+_EFFORT = 5_000_000
+"""So much work (storages that live together, and how long they live, summed over the strategies) is spent: less than a
+second. Where one greedy strategy alone needs more, best fit over time plans, which takes n log n."""
 
-_REPAIRS = 8
-"""Of real networks that need any, most need one or two; what is not repaired soon never is."""
+_REPAIRS = 4
+"""Real networks that a repair helps need one to three."""
 
 _Order: TypeAlias = "Callable[[Block], tuple[int, ...]]"
 
@@ -95,10 +95,15 @@ def _summed(blocks: Sequence[Block], steps: int, weight: Callable[[Block], int])
 
 
 def _attempts(problem: _Problem) -> Iterator[tuple[str, dict[Storage, int]]]:
-    """Offsets with the names of their strategies. Greedy plans are repaired after all have had their turn."""
-    if _effort(problem) > _EFFORT:
-        yield "best-fit", best_fit(problem.blocks, problem.steps)
-        return
+    """Offsets with the names of their strategies, as many as can be afforded."""
+    attempts = _EFFORT // max(_effort(problem), 1)
+    if not attempts:
+        return iter([("best-fit", best_fit(problem.blocks, problem.steps))])
+    return islice(_greedy_attempts(problem), attempts)
+
+
+def _greedy_attempts(problem: _Problem) -> Iterator[tuple[str, dict[Storage, int]]]:
+    """Greedy plans are repaired after every strategy has had its turn."""
     orders = {name: sorted(problem.blocks, key=key) for name, key in _orders(problem).items()}
     tried: dict[str, tuple[list[Block], dict[Storage, int]]] = {}
     for name, order in orders.items():

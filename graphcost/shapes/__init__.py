@@ -65,8 +65,8 @@ def _joined(tables: Iterable[Mapping[str, T]]) -> dict[str, T]:
 
 _FAMILIES = (
     attention, contraction, contrib, contrib_attention, contrib_blocks, convolution, elementwise, filling, generators,
-    indexing, layout, ml, normalization, plugins, pooling, quantization, recurrent, reduction, sampling, selection,
-    sequences, spectral, strings, training,
+    imaging, indexing, joining, layout, ml, normalization, plugins, pooling, quantization, recurrent, reduction,
+    sampling, selection, sequences, spectral, strings, training,
 )  # fmt: skip
 
 SHAPES: Mapping[str, InferTypes] = _joined(family.SHAPES for family in _FAMILIES)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from graphcost.ir import Graph, Node, Value
-from graphcost.types import Type
+from graphcost.types import TensorType, Type
 
+from .attention import flex_attention
 from .bodies import Control, Runner, enter
 from .errors import ShapeMismatch
 from .loops import loop, scan, sequence_map
+from .reading import dims, element_type, tensor
 from .unify import unify
 
 
@@ -55,9 +57,25 @@ def _hand_over(runner: Runner, left: Value, result: Value) -> None:
         runner.facts.learn(result, data)
 
 
+def modified_attention(runner: Runner, node: Node) -> Sequence[Type]:
+    """FlexAttention: its bodies see the scores [batch, heads, queries, keys] in the precision of the softmax."""
+    results = flex_attention(node, runner.facts.known)
+    query, key = dims(node, 0), dims(node, 1)
+    wide = "f64" if tensor(node, 0).dtype == "f64" else "f32"
+    shape = (*query[:3], key[2]) if query and key and len(query) == len(key) == 4 else None
+    scores = TensorType(element_type(node, "softmax_precision", wide), shape)
+    for body in node.bodies:
+        enter(runner, node, body)
+        for entry in body.inputs[:1]:
+            entry.type = scores
+        runner.run(body)
+    return results
+
+
 CONTROL: Mapping[str, Control] = {
     "onnx.If": branch,
     "onnx.Loop": loop,
     "onnx.Scan": scan,
     "onnx.SequenceMap": sequence_map,
+    "ai.onnx.preview.FlexAttention": modified_attention,
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+import numpy
 
 from graphcost.ir import Graph, Node, Value
 from graphcost.operators import Operators
@@ -31,8 +33,41 @@ def infer(graph: Graph, operators: Operators, dims: Mapping[str, int] | None = N
     Raises ShapeMismatch for a node whose operands contradict each other.
     """
     engine = Engine(operators, dims or {})
-    engine.run(graph)
+    engine.start(graph)
+    told = _told(engine.declared, graph)
+    return _again(graph, operators, {**told, **(dims or {})}, engine.facts) if told else engine.facts
+
+
+def _told(declared: Mapping[str, set[int]], graph: Graph) -> dict[str, int]:
+    """Dimensions to which the file gives a number somewhere. Only what nodes of the graph itself make has the same
+    number everywhere, as the number of turns of a loop has: in a body it may change from turn to turn."""
+    if not declared:
+        return {}
+    once = {value.name for value in graph.values()} | {node.name for node in graph}
+    parts = {node.name for node in graph if not node.bodies}
+    return {
+        name: min(numbers)
+        for name, numbers in declared.items()
+        if len(numbers) == 1 and (name in once or name.rpartition(".")[0] in parts)
+    }
+
+
+def _again(graph: Graph, operators: Operators, dims: Mapping[str, int], facts: Facts) -> Facts:
+    """A second run with numbers for dimensions that the file tells only later on; what was found before where they do
+    not fit."""
+    found = [(value, value.type) for inner in (graph, *_bodies(graph)) for value in inner.values()]
+    engine = Engine(operators, dims)
+    try:
+        engine.start(graph)
+    except ShapeMismatch:
+        for value, type in found:
+            value.type = type
+        return facts
     return engine.facts
+
+
+def _bodies(graph: Graph) -> Iterator[Graph]:
+    return (body for node in graph.walk() for body in node.bodies)
 
 
 def retyped(graph: Graph, inputs: Mapping[str, Sequence[Dim]], operators: Operators) -> tuple[Graph, Facts]:
@@ -47,8 +82,9 @@ def retyped(graph: Graph, inputs: Mapping[str, Sequence[Dim]], operators: Operat
 def known_values(graph: Graph, operators: Operators) -> dict[Value, Constant]:
     """The data of small tensors that are known before the network runs, weights among them; changes no type."""
     engine = Engine(operators, {})
-    for node in graph:
-        engine.evaluate(node)
+    with numpy.errstate(all="ignore"):
+        for node in graph:
+            engine.evaluate(node)
     arrays = ((value, engine.facts.known(value)) for value in graph.values())
     return {v: _constant(v, array) for v, array in arrays if array is not None and array.dtype != object}
 
@@ -78,6 +114,13 @@ class Engine:
         self.operators = operators
         self.dims = dims
         self.facts = Facts()
+        self.declared: dict[str, set[int]] = {}
+        """Numbers that the file declares where inference found an unknown dimension, by its name."""
+
+    def start(self, graph: Graph) -> None:
+        """Run over the whole graph. Infinities and NaN come from the constants of the model and are no news."""
+        with numpy.errstate(all="ignore"):
+            self.run(graph)
 
     def run(self, graph: Graph) -> None:
         for node in graph:
@@ -85,9 +128,18 @@ class Engine:
 
     def visit(self, node: Node) -> None:
         for result, type in zip(node.results, self.types(node)):
-            result.type = self._settled(node, refine(type, result.type))
+            settled = self._settled(node, refine(type, result.type))
+            self._note_declared(type, settled)
+            result.type = settled
         self.evaluate(node)
         self.facts.note(node, untyped=any(_is_open(result.type) for result in node.results))
+
+    def _note_declared(self, found: Type, settled: Type) -> None:
+        if found is settled or not isinstance(found, TensorType) or not isinstance(settled, TensorType):
+            return
+        for dim, number in zip(found.dims or (), settled.dims or ()):
+            if isinstance(dim, Unknown) and isinstance(number, int) and dim.name not in self.dims:
+                self.declared.setdefault(dim.name, set()).add(number)
 
     def types(self, node: Node) -> Sequence[Type]:
         try:

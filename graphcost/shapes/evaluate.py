@@ -46,8 +46,7 @@ def pointwise(numbers: Pointwise, unknown: Pointwise | None = None) -> Evaluate:
         if any(array.dtype == object for array in arrays):
             spread = numpy.frompyfunc(careful, len(arrays), 1)(*arrays)
             return numpy.asarray(spread, dtype=object)
-        with numpy.errstate(all="ignore"):
-            return numpy.asarray(numbers(*arrays))
+        return numpy.asarray(numbers(*arrays))
 
     return strict(compute)
 

@@ -89,13 +89,12 @@ def _wrapped(array: Array, dtype: str) -> Array:
 
 
 def _rounded(array: Array, dtype: str) -> Array | None:
-    with numpy.errstate(over="ignore", invalid="ignore"):
-        if dtype == "f64":
-            return array.astype(numpy.float64)
-        if dtype == "f16":
-            return array.astype(numpy.float16).astype(numpy.float64)
-        single = array.astype(numpy.float32)
-        return single.astype(numpy.float64) if dtype == "f32" else _brain(single) if dtype == "bf16" else None
+    if dtype == "f64":
+        return array.astype(numpy.float64)
+    if dtype == "f16":
+        return array.astype(numpy.float16).astype(numpy.float64)
+    single = array.astype(numpy.float32)
+    return single.astype(numpy.float64) if dtype == "f32" else _brain(single) if dtype == "bf16" else None
 
 
 def _brain(single: Array) -> Array:

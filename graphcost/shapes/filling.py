@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graphcost.ir import Node
+from graphcost.ir import Node, Value
 from graphcost.operators import InferTypes, Known
 from graphcost.types import Constant, Dim, TensorType, Type, Unknown
 
@@ -45,6 +45,8 @@ def range_(node: Node, known: Known) -> list[Type]:
 def _count(node: Node, known: Known) -> Dim:
     arrays = [known(node.operand(slot)) for slot in range(3)]
     scalars = [array.reshape(-1).tolist()[0] for array in arrays if array is not None and array.size == 1]
+    if arrays[1] is None and len(scalars) == 2 and scalars == [0, 1]:
+        return _number_in(node, node.operand(1))
     if len(scalars) < 3:
         return data_dependent(node)
     start, limit, delta = scalars
@@ -55,6 +57,16 @@ def _count(node: Node, known: Known) -> Dim:
     if delta == 0:
         raise ShapeMismatch(node, "a delta of 0 leads nowhere")
     return int(max(-((start - limit) // delta), 0))
+
+
+def _number_in(node: Node, value: Value | None) -> Dim:
+    """The number that a value of one element holds, named after the value from which it is only taken out."""
+    while value is not None and value.producer is not None and value.producer.op in _TAKEN_OUT:
+        value = value.producer.operand(0)
+    return data_dependent(node) if value is None or value.type.elements != 1 else Unknown(value.name)
+
+
+_TAKEN_OUT = frozenset({"onnx.Identity", "onnx.Reshape", "onnx.Squeeze", "onnx.Unsqueeze"})
 
 
 def eye_like(node: Node, known: Known) -> list[Type]:

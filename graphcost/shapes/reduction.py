@@ -39,7 +39,7 @@ def _reduced(node: Node, data: Dims | None, axes: Dims | None, keep: int) -> Dim
     if data is None:
         return None
     if axes is None or any(isinstance(axis, Unknown) for axis in axes):
-        return _maybe_reduced(node, data) if keep else None
+        return _maybe_reduced(node, data) if keep else _some_left(node, data)
     gone = {axis_of(node, axis, len(data)) for axis in axes if isinstance(axis, int)}
     if not axes and not integer(node, "noop_with_empty_axes"):
         gone = set(range(len(data)))
@@ -52,6 +52,23 @@ def _maybe_reduced(node: Node, data: Dims) -> Dims:
     """Nobody knows which axes are reduced: each dimension is what it was, or 1."""
     highs = (None if (high := bound(dim)) is None else max(high, 1) for dim in data)
     return tuple(d if d == 1 else Unknown(f"{node.name}.{axis}", h) for axis, (d, h) in enumerate(zip(data, highs)))
+
+
+def _some_left(node: Node, data: Dims) -> Dims | None:
+    """Nobody knows which axes go, but how many do: dimension i that is left was one of i … i + gone."""
+    count = dims(node, 1)
+    if count is None or len(count) != 1 or not isinstance(count[0], int) or not 0 < count[0] <= len(data):
+        return None
+    gone = count[0]
+    return tuple(_one_of(f"{node.name}.{i}", data[i : i + gone + 1]) for i in range(len(data) - gone))
+
+
+def _one_of(name: str, candidates: Dims) -> Dim:
+    """A dimension that is one of several."""
+    if len(set(candidates)) == 1:
+        return candidates[0]
+    highs = [bound(dim) for dim in candidates]
+    return Unknown(name, None if None in highs else max(high for high in highs if high is not None))
 
 
 def reduce_by_attribute(dtype: str | None = None) -> InferTypes:

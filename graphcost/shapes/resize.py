@@ -42,7 +42,7 @@ def resize(
     made = copy_with_inputs(graph, inputs)
     resizer = _Resizer(operators, dims or {}, graph, made, old_facts)
     try:
-        resizer.run(made)
+        resizer.start(made)
     except ShapeMismatch as error:
         raise ResizeError(error.node.name, f"({error.node.op}): {error.sentence}") from error
     return made, resizer.facts

@@ -19,10 +19,12 @@ class Supported:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The parser does not import it. `since`: the first later release that does, such as "8.6"; None: no release."""
+    """The parser does not import it. `since`: the first later release that does, such as "8.6"; None: no release.
+    `types` are those that the operator takes, where it is the element type that stands in the way."""
 
     since: str | None
     sentence: str
+    types: Types = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def _answer(asked: _Asked) -> Verdict:
         return Untold(f"{asked.runtime.name} may refuse {what} (not supported in {newest}, the newest list at hand)")
     since = _since(asked)
     hope = f"supported from {since}" if since else f"not supported up to {_dotted(asked.table.releases[-1])}"
-    return Refused(since, f"{asked.runtime.name} would refuse {what} ({hope})")
+    return Refused(since, f"{asked.runtime.name} would refuse {what} ({hope})", asked.row[asked.column])
 
 
 def _what(asked: _Asked) -> str:

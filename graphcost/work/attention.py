@@ -117,8 +117,9 @@ def _keys_and_values(node: Node, heads: int) -> tuple[int, int, int]:
 def group_query_attention(node: Node) -> Effort:
     """Queries × keys, softmax, × values, rotary embedding where the attribute asks for it.
 
-    Q is [batch, S, heads·size], or Q, K and V are packed along the last dimension; the
-    present key [batch, kv heads, T, size] says how long the cache is."""
+    Q is [batch, S, heads·size], or Q, K and V are packed along the last dimension; the past key [batch, kv heads, T,
+    size] says how long the cache is.
+    """
     heads, shared = integer(node, "num_heads"), integer(node, "kv_num_heads")
     batch, length, hidden = operand_shape(node)
     if not heads or not shared:

@@ -59,7 +59,7 @@ def _count(indices: Sequence[str] | Mapping[str, None], sizes: Mapping[str, int]
 def _equation(equation: str, ranks: Sequence[int]) -> tuple[list[list[str]], list[str]]:
     """The indices of each operand and of the result; without `->` the result has those that occur once, sorted."""
     left, arrow, right = equation.replace(" ", "").partition("->")
-    if not left or left.count(",") + 1 != len(ranks):
+    if left.count(",") + 1 != len(ranks):
         raise UnknownWork(f"equation {equation!r} does not have {len(ranks)} operands")
     terms = [_indices(term, rank) for term, rank in zip(left.split(","), ranks)]
     dots = max(([i for i in term if i.startswith(".")] for term in terms), key=len)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from graphcost.ir import Graph, Node, Value
 from graphcost.memory.aliases import aliases_of
 from graphcost.operators import CountWork, Effort, Operators, Relation, UnknownWork
+from graphcost.types import TensorType
 
 from .control import CONTROL
 
@@ -73,7 +74,8 @@ class NodeWork:
 def node_work(node: Node, operators: Operators) -> NodeWork:
     """By formula if there is one; a kernel by its bodies and its border; else by its border alone, and unknown."""
     if (formula := operators.work.get(node.op)) is not None:
-        return _by_formula(node, formula, operators)
+        found = _by_formula(node, formula, operators)
+        return _with_bodies(found, node, operators) if node.bodies else found
     if (combine := CONTROL.get(node.op)) is not None:
         return combine(node, [graph_work(body, operators) for body in node.bodies])
     if node.bodies:
@@ -92,6 +94,14 @@ def _by_formula(node: Node, formula: CountWork, operators: Operators) -> NodeWor
     if read is not None and written is not None:
         return NodeWork(computed)
     return _bordered(computed, _border(node, operators, reads=read is None, writes=written is None))
+
+
+def _with_bodies(found: NodeWork, node: Node, operators: Operators) -> NodeWork:
+    """And what its bodies compute inside its kernel: what is done to the scores of an attention."""
+    inside = _together({inner: part for body in node.bodies for inner, part in work_table(body, operators).items()})
+    work = found.work + Work(inside.work.macs, inside.work.elementwise_ops)
+    unknown = found.unknown or (None if inside.ops_known else inside.unknown)
+    return replace(found, work=work, unknown=unknown, ops_known=found.ops_known and inside.ops_known)
 
 
 def _effort(node: Node, formula: CountWork) -> Effort:
@@ -147,9 +157,15 @@ def _bordered(computed: Work, border: _Border, unknown: str | None = None) -> No
     """Work and the bytes of the border. A size that is not known makes the node unknown, and is left out."""
     ops_known = unknown is None
     if border.unsized and unknown is None:
-        unknown = f"the size of {', '.join(map(repr, border.unsized[:3]))} is not known"
+        unknown = _unsized_reason(border.unsized)
     work = computed + Work(0, 0, border.read, border.written)
     return NodeWork(work, unknown, bytes_known=not border.unsized, ops_known=ops_known)
+
+
+def _unsized_reason(values: Sequence[Value]) -> str:
+    reason = f"the size of {', '.join(map(repr, values[:3]))} is not known"
+    texts = all(isinstance(v.type, TensorType) and v.type.dtype == "str" for v in values)
+    return f"{reason}: a string has no fixed size" if texts else reason
 
 
 def _border(node: Node, operators: Operators, *, reads: bool = True, writes: bool = True) -> _Border:

@@ -1,0 +1,102 @@
+"""One model at many sizes: a table of exact cells, and formulas of the dimensions.
+
+    axes         what the user types → sizes
+    cells        sizes → exact totals, typed anew for each, the file read once
+    frame        graphs that differ in numbers only, as one
+    table        axes → cells
+    search       along which sizes the totals are polynomials, and how far
+    polynomial   exact interpolation, and its text
+    formula      totals → formulas, held against further analyses
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from graphcost.api import Dims, Shapes, Source, collector_paused, set_up
+from graphcost.importer import Sizes, Template, parse_sizes, read_model
+from graphcost.target import Target
+
+from .axes import Axis, parse_axes
+from .cells import BATCH, Cell, Sampler
+from .formula import Formula, Formulas, find_formulas
+from .polynomial import Polynomial
+from .search import NoFormula, Range
+from .table import cells_of
+
+__all__ = ["Axis", "Cell", "Formula", "Formulas", "Polynomial", "Range", "Sweep", "sweep"]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The cells of a model over the axes, the last axis fastest, and formulas where they were asked for.
+
+    `no_formulas` says why there are none although they were.
+    """
+
+    model: str
+    target: Target
+    axes: tuple[Axis, ...]
+    cells: tuple[Cell, ...]
+    formulas: Formulas | None
+    no_formulas: str | None
+    warnings: tuple[str, ...]
+
+
+@collector_paused()
+def sweep(
+    model: Source,
+    axes: Iterable[str] | Mapping[str, Sequence[int]] = (),
+    device: Any = None,
+    *,
+    symbolic: bool = False,
+    batch: int | None = None,
+    shapes: Shapes = (),
+    dims: Dims = (),
+    **options: Any,
+) -> Sweep:
+    """What a model costs over all combinations of some sizes: `["batch=1,8,32", "seq=128:1024:128"]`.
+
+    `symbolic` asks for formulas of the axes and of the dimensions that have no number, else of the batch; `device` and
+    the other options are those of `graphcost.api.run`. Raises a UserError when something given cannot be used.
+    """
+    over = parse_axes(axes) if not isinstance(axes, Mapping) else tuple(Axis(n, tuple(v)) for n, v in axes.items())
+    setup = set_up(device, **options)
+    sampler = Sampler(Template(read_model(model), setup.registry.operators), setup, parse_sizes(shapes, dims, batch))
+    sampler.refuse_unknown(axis.name for axis in over)
+    cells = cells_of(sampler, over) if over or not symbolic else ()
+    formulas, reason = _formulas(sampler, over) if symbolic else (None, None)
+    warnings = dict.fromkeys(warning for cell in cells for warning in cell.warnings)
+    return Sweep(_name(model), setup.target, over, cells, formulas, reason, tuple(warnings))
+
+
+def _formulas(sampler: Sampler, axes: Sequence[Axis]) -> tuple[Formulas | None, str | None]:
+    symbols = _symbols(sampler, [axis.name for axis in axes])
+    wanted = {axis.name: axis.values for axis in axes}
+    try:
+        return find_formulas(sampler, symbols, _batches(sampler), wanted), None
+    except NoFormula as reason:
+        return None, str(reason)
+
+
+def _symbols(sampler: Sampler, swept: Sequence[str]) -> list[str]:
+    """What formulas are in: the axes, and what has no number; the batch where that would be nothing."""
+    symbols, fixed = sampler.template.symbols, sampler.fixed
+    dims = {**fixed.dims, **dict.fromkeys((name for name in swept if name in symbols), 1)}
+    batch = 1 if BATCH in swept and BATCH not in symbols else fixed.batch
+    return [*swept, *sampler.template.loose_symbols(Sizes(fixed.shapes, dims, batch))] or [BATCH]
+
+
+def _batches(sampler: Sampler) -> list[str]:
+    """The symbols that stand for the batch."""
+    loose = sampler.template.loose_symbols
+    bound = set(loose(sampler.fixed)) - set(loose(replace(sampler.fixed, batch=1)))
+    return [BATCH, *bound]
+
+
+def _name(model: Source) -> str:
+    return Path(os.fsdecode(model)).stem if isinstance(model, (str, os.PathLike)) else "model"
