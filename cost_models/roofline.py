@@ -29,8 +29,10 @@ INTERVAL = (0.69, 2.86)
 """The middle 90 % of measured / predicted over the same rows. The upper end are depthwise networks on Maxwell and
 Pascal, the lower end large 3x3 convolutions, which Winograd makes cheaper than their MACs."""
 
-_COMPUTES_IN = {"f64": "f64", "f32": "f32", "tf32": "tf32", "f16": "f16", "bf16": "f16", "i8": "i8", "u8": "i8"}
-"""The rate at which each type is computed; integers and what is not listed run on the FP32 cores."""
+_COMPUTES_IN = {"f64": "f64", "f32": "f32", "tf32": "tf32", "f16": "f16", "bf16": "f16", "i8": "i8", "u8": "i8",
+                "f8e4m3fn": "i8", "f8e5m2": "i8"}  # fmt: skip
+"""The rate at which each type is computed; FP8 at that of INT8 (the H100 data sheet gives both one figure);
+integers and what is not listed run on the FP32 cores."""
 
 _TENSOR_KINDS = frozenset({"conv", "group-conv", "deconv", "gemm", "attention", "rnn"})
 """Families that tensor cores serve; all others, depthwise convolutions among them, run on CUDA cores."""

@@ -18,7 +18,7 @@ from .importer import Imported, load, parse_sizes
 from .ir import Graph, InvalidIR, Node
 from .journal import Journal
 from .kernels import queries_of
-from .memory import plan_arena
+from .memory import plan_arena, reorder_gain_bytes
 from .pipeline import Analyses, Context, Instrument, Pass, Pipeline, Stage
 from .plugin import Plugin, Registry, load_registry
 from .reduce import Findings, reduce
@@ -214,7 +214,8 @@ def _models(target: Target, registry: Registry, chosen: Sequence[str | CostModel
 def _find(imported: Imported, setup: Setup, ctx: Context, unsupported: tuple[Unsupported, ...]) -> Findings:
     graph, work, memory = imported.graph, ctx.get(WORK), ctx.get(MEMORY)
     costs, arena = setup.costs(graph, ctx), plan_arena(memory.storages)
-    return Findings(imported, setup.target, graph, work, costs, memory, arena, ctx.journal, unsupported)
+    gain = reorder_gain_bytes(memory, ctx.analyses.operators)
+    return Findings(imported, setup.target, graph, work, costs, memory, arena, gain, ctx.journal, unsupported)
 
 
 def _open(

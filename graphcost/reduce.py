@@ -10,7 +10,7 @@ from .importer import Imported
 from .ir import Graph, Node
 from .journal import Journal
 from .kernels import kind_of, precision_of
-from .memory import ArenaPlan, MemoryProfile
+from .memory import ArenaPlan, MemoryProfile, by_module
 from .report import (
     Coverage,
     Eliminated,
@@ -45,6 +45,7 @@ class Findings:
     costs: Mapping[Node, Cost]
     memory: MemoryProfile
     arena: ArenaPlan
+    reorder_gain_bytes: int
     journal: Journal
     unsupported: tuple[Unsupported, ...] = ()
 
@@ -170,6 +171,9 @@ def _memory(found: Findings) -> Memory:
         usable_ram_bytes=usable,
         fits=fits,
         fits_reason=reason,
+        peak_modules=tuple(Holder(module, size) for module, size in by_module(profile).items()),
+        arena_strategy=found.arena.strategy,
+        reorder_gain_bytes=None if profile.unknown else found.reorder_gain_bytes,
     )
 
 

@@ -147,7 +147,7 @@ class UnsupportedNode:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A tensor that is in memory at the peak."""
+    """A tensor, or the tensors of a module, in memory at the peak."""
 
     name: str
     bytes: int
@@ -155,7 +155,12 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Activation memory over time. `timeline` has the bytes that live while each kernel runs, in execution order."""
+    """Activation memory over time. `timeline` has the bytes that live while each kernel runs, in execution order.
+
+    `peak_modules` are all holders of the peak by the path of their module (`layer1/0/conv1`, empty where nothing is
+    known). `arena_strategy` found the arena; `reorder_gain_bytes` is what the peak loses in the order of the pass
+    `reorder`.
+    """
 
     peak_at: str | None
     holders: tuple[Holder, ...]
@@ -164,6 +169,9 @@ class Memory:
     usable_ram_bytes: int | None
     fits: bool | None
     fits_reason: str
+    peak_modules: tuple[Holder, ...] = ()
+    arena_strategy: str | None = None
+    reorder_gain_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ class TensorType:
         for dim in self.dims:
             high = dim if type(dim) is int else bound(dim)
             if high is None:
-                return None
+                return 0 if 0 in self.dims else None
             count *= high
         return count
 
@@ -154,7 +154,7 @@ class TensorType:
         """Bytes in memory: packed elements (two int4 share a byte), channels padded as the format asks."""
         bits, elements = BITS[self.dtype], self.elements
         if bits is None or elements is None:
-            return None
+            return 0 if elements == 0 else None
         return (self._padded(elements) * bits + 7) // 8
 
     def _padded(self, elements: int) -> int:

@@ -17,6 +17,8 @@ PLUGIN = Plugin(
         "fold-shapes": lazily("graphcost.passes.fold_shapes", "FoldShapes"),
         "merge-concats": lazily("graphcost.passes.merge_concats", "MergeConcats"),
         "outline-groups": lazily("graphcost.passes.outline_groups", "OutlineGroups"),
+        "quantize-weights": lazily("graphcost.passes.quantize_weights", "QuantizeWeights"),
         "reduce-to-pooling": lazily("graphcost.passes.reduce_to_pooling", "ReduceToPooling"),
+        "reorder": lazily("graphcost.passes.reorder", "Reorder"),
     }
 )

@@ -14,7 +14,7 @@ from graphcost.types import FLOATS, TensorType
 from graphcost.work.control import CONTROL
 from graphcost.work.node import Work, node_work
 
-from .int8 import INT8_CONTRACTIONS, INTEGER_CONTRACTIONS, is_explicit, is_quantized, quantizable
+from .int8 import INT8_CONTRACTIONS, INTEGER_CONTRACTIONS, is_explicit, quantizable, quantized_precision
 from .retype import dtype_of, retype_all
 
 TF32_OPS = INT8_CONTRACTIONS | {
@@ -37,7 +37,8 @@ class AssignPrecision(Pass):
     - TF32: contractions compute in tf32 over f32 values.
     - INT8: contractions with constant weights compute in i8, and so do activations, pooling, sums, concatenations and
       movements between them; a value is i8 where its producer and all its readers are. A graph with Q/DQ says itself
-      where it is quantized: then only contractions behind DequantizeLinear compute in i8, and types stay.
+      where it is quantized: then only contractions behind DequantizeLinear compute in i8 (in FP8 behind FP8), and types
+      stay. With `qdq_overrules_flags` that holds for every precision that the user asks for.
     - as exported: the types say.
 
     A node that has a `precision` keeps it, so a pass before this one can pin single layers. Bodies keep their logical
@@ -48,10 +49,11 @@ class AssignPrecision(Pass):
     """
 
     name: ClassVar[str] = "assign-precision"
+    qdq_overrules_flags: bool = False
 
     def run(self, graph: Graph, ctx: Context) -> Change:
         epoch = graph.epoch
-        rules, operators = rules_of(ctx.target, graph), ctx.analyses.operators
+        rules, operators = rules_of(ctx.target, graph, self.qdq_overrules_flags), ctx.analyses.operators
         plan = _plan(graph, rules, operators)
         undecided = [node for node in plan if "precision" not in node.attrs]
         for node in undecided:
@@ -69,22 +71,36 @@ _CASTS = ("onnx.Cast", "onnx.CastLike")
 
 @dataclass(frozen=True)
 class Rules:
-    """What float32 becomes: in contractions, elsewhere, and whether INT8 is chosen (`calibrates`) or asked for by Q/DQ
-    (`explicit`)."""
+    """What float32 becomes: in contractions, elsewhere, and whether INT8 is chosen (`calibrates`). `explicit` are the
+    precisions in which Q/DQ may ask to compute."""
 
     contraction: str
     fallback: str
     calibrates: bool
-    explicit: bool
+    explicit: frozenset[str]
 
 
-def rules_of(target: Target, graph: Graph) -> Rules:
-    allowed, explicit = target.allowed(), is_explicit(graph)
+def rules_of(target: Target, graph: Graph, qdq_overrules_flags: bool = False) -> Rules:
+    allowed = target.allowed()
     chooses = target.precision != "as-exported"
     fallback = "f16" if chooses and "f16" in allowed else "f32"
     contraction = "tf32" if fallback == "f32" and "tf32" in allowed else fallback
-    int8 = "i8" in allowed
-    return Rules(contraction, fallback, int8 and chooses and not explicit, int8 and explicit)
+    calibrates = "i8" in allowed and chooses and not is_explicit(graph)
+    asked = _computed(target) if qdq_overrules_flags or "i8" in allowed else frozenset[str]()
+    return Rules(contraction, fallback, calibrates, asked)
+
+
+_FP8 = frozenset({"f8e4m3fn", "f8e5m2"})
+_FIRST_WITH_FP8 = (8, 9)
+"""Ada; Hopper and later have it too (CUDA programming guide, table of tensor core types by compute capability)."""
+
+
+def _computed(target: Target) -> frozenset[str]:
+    """The narrow types that the hardware multiplies; all of them where no hardware is named."""
+    device = target.device
+    int8 = device is None or device.supports("i8")
+    fp8 = device is None or device.compute_capability >= _FIRST_WITH_FP8
+    return frozenset({"i8"} if int8 else ()) | (_FP8 if fp8 else frozenset())
 
 
 def _plan(graph: Graph, rules: Rules, operators: Operators) -> dict[Node, str]:
@@ -98,8 +114,10 @@ def _plan(graph: Graph, rules: Rules, operators: Operators) -> dict[Node, str]:
 
 
 def _decide(node: Node, movable: set[Node], int8: set[Node], rules: Rules) -> str:
-    if node.op in INTEGER_CONTRACTIONS or node in int8 or (rules.explicit and is_quantized(node)):
+    if node.op in INTEGER_CONTRACTIONS or node in int8:
         return "i8"
+    if (quantized := quantized_precision(node)) in rules.explicit and quantized is not None:
+        return quantized
     if node not in movable:
         return float_of(node) or _first_dtype(node)
     return rules.contraction if node.op in TF32_OPS else rules.fallback

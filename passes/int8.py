@@ -35,13 +35,37 @@ def is_explicit(graph: Graph) -> bool:
     return any(node.op in (_QUANTIZE, _DEQUANTIZE) for node in graph)
 
 
-def is_quantized(node: Node) -> bool:
-    """Whether a contraction reads both its operands through DequantizeLinear."""
-    return node.op in INT8_CONTRACTIONS and all(_is_dequantized(operand) for operand in node.operands[:2])
+def quantized_precision(node: Node) -> str | None:
+    """In what a contraction computes that reads both its operands through DequantizeLinear; None where it does not.
+
+    Eight-bit integers are multiplied as such, and so are four-bit weights beside them (unpacked on the way); products
+    of two FP8 tensors are computed in FP8. Other pairs are computed in floats, as weights alone in few bits are.
+    """
+    if node.op not in INT8_CONTRACTIONS:
+        return None
+    stored = [_stored_as(operand) for operand in node.operands[:2]]
+    if stored[0] in _BYTES and stored[1] in _BYTES | _NIBBLES:
+        return "i8"
+    return stored[0] if stored[0] in _FP8 and stored[1] in _FP8 else None
 
 
-def _is_dequantized(value: Value | None) -> bool:
-    return value is not None and value.producer is not None and value.producer.op == _DEQUANTIZE
+_BYTES, _NIBBLES = frozenset({"i8", "u8"}), frozenset({"i4", "u4"})
+_FP8 = frozenset({"f8e4m3fn", "f8e5m2"})
+
+_MOVES = frozenset(f"onnx.{name}" for name in ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"))
+"""Q/DQ commute with what only moves elements ("VanillaSwapWithFollowingQ for pool/slice/reshape" in build logs)."""
+
+
+def _stored_as(value: Value | None) -> str | None:
+    """The type in which a tensor is stored before DequantizeLinear, seen through movements; None without one."""
+    maker = None if value is None else value.producer
+    while maker is not None and maker.op in _MOVES:
+        value = maker.operand(0)
+        maker = None if value is None else value.producer
+    if maker is None or maker.op != _DEQUANTIZE:
+        return None
+    stored = maker.operand(0)
+    return None if stored is None else dtype_of(stored)
 
 
 def quantizable(graph: Graph, movable: set[Node]) -> set[Node]:

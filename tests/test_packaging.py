@@ -30,6 +30,7 @@ def test_the_wheel_has_all_rooms_and_nothing_at_the_top_but_graphcost(wheel: Pat
         "graphcost/devices/arch/sm_53.toml",
         "graphcost/runtimes/tensorrt-8.2.toml",
         "graphcost/schema/report-1.json",
+        "graphcost/support/tensorrt_operators.csv",
         "graphcost/py.typed",
     ):
         assert wanted in names, wanted

@@ -239,6 +239,16 @@ def test_the_first_state_of_a_recurrent_layer_is_repeated_for_the_batch():
     assert str(lstm.results[0].type) == "f32[5,1,3,8]"
 
 
+def test_stored_queries_with_merged_heads_are_repeated_for_the_batch():
+    """Queries that are learned meet keys (L, N·h, d) in a product of N·h matrices."""
+    body = """weight %q: f32[8,100,32]
+        weight %t: i64[3] = [900,8,32]
+        %k: ?[*] = onnx.Reshape(%x, %t)
+        %kt: ?[*] = onnx.Transpose(%k) perm=[1,2,0]
+        %y: ?[*] = onnx.MatMul(%q, %kt)"""
+    assert resized("%x: f32[900,1,256]", body, x=(900, 4, 256))["y"] == "f32[32,100,900]"
+
+
 # Bodies, and what nobody can type
 
 

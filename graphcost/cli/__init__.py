@@ -1,6 +1,7 @@
 """The command line: parse, call one function, render. Errors are told in one line; the exit code says whose they are.
 
-0 fine, 1 a threshold is broken, 2 usage, 3 the model cannot be read, 4 unknown where a number is needed, 70 our fault.
+0 fine, 1 a threshold is broken, 2 usage, 3 the model cannot be read, 4 unknown where a number is needed, or
+(with --strict) a network that the runtime would refuse, 70 our fault.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import typer
 from .options import FailIf, MinCoverage, Node, Output, Quiet, Strict, Top, Verbose
 from .output import choose_format, emit, screen_for
 from .request import Request, one_model, with_request
+from .sweep import Sweeps, Symbolic, print_sweep, refuse_with_sweep
 from .thresholds import read_thresholds
 
 if TYPE_CHECKING:
@@ -38,12 +39,21 @@ def analyze(
     dump_ir: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the graph after each pass.")] = None,
     print_changed: Annotated[bool, typer.Option("--print-changed", help="Print the graph where it changed.")] = False,
     time_passes: Annotated[bool, typer.Option("--time-passes", help="Print how long each pass took.")] = False,
+    sweep: Sweeps = None,
+    symbolic: Symbolic = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
     """Tell what a model costs: time, work and memory, kernel by kernel."""
     from graphcost.render import FORMATS, ORDERS, one_of, render
 
+    if sweep or symbolic:
+        refuse_with_sweep(
+            {"--top": top, "--sort": sort, "--fail-if": fail_if, "--min-coverage": min_coverage, "--strict": strict,
+             "--dump-ir": dump_ir, "--print-changed": print_changed, "--time-passes": time_passes}
+        )  # fmt: skip
+        chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
+        return print_sweep(request, one_model(model, onnx), sweep or (), symbolic, chosen, output, quiet)
     judge = read_thresholds(fail_if, min_coverage, compares=False, verbose=verbose, strict=strict)
     order = None if sort is None else one_of("sort key", sort, ORDERS)
     chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
@@ -66,7 +76,7 @@ def explain(request: Request, node: Node, model: _Model = None, onnx: _Onnx = No
     emit("\n".join(explain_node(run, node)) + "\n", output)
 
 
-@with_request("insert", "pipeline", "cost_model")
+@with_request("insert", "reorder", "pipeline", "cost_model")
 def opt(
     request: Request,
     file: Annotated[str, typer.Argument(metavar="FILE", help="An ONNX file, or a graph as text (.gcir).")],

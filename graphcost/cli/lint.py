@@ -11,7 +11,7 @@ from .output import choose_format, emit, screen_for
 from .request import Request, with_request
 
 
-@with_request("insert", "pipeline", "cost_model")
+@with_request("insert", "reorder", "pipeline", "cost_model")
 def lint(
     request: Request,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file; its weights are not read.")],

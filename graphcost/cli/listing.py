@@ -28,7 +28,7 @@ def devices(
         emit(render_devices(entries, screen_for(output)), output)
 
 
-@with_request("batch", "shapes", "dim", "insert", "pipeline", "cost_model")
+@with_request("batch", "shapes", "dim", "insert", "reorder", "pipeline", "cost_model")
 def passes(request: Request, output: Output = None) -> None:
     """Print the pipeline for a target: its stages, where passes can be inserted, and what each pass does."""
     from graphcost.api import pipeline_of

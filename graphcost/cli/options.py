@@ -73,6 +73,9 @@ Insertions = Annotated[
     list[str] | None,
     typer.Option(metavar="PASS@PLACE", help="One more pass: my-pass{n=3}@after:fusion, @before:NAME, @end."),
 ]
+Reorder = Annotated[
+    bool, typer.Option("--reorder", help="Run the nodes in an order with a lower peak of memory: --insert reorder@end.")
+]
 PipelineText = Annotated[
     str | None, typer.Option(metavar="PASSES", help="Passes in place of the runtime's own: 'fold-shapes,dce'.")
 ]

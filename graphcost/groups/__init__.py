@@ -6,6 +6,7 @@ A runtime's pipeline turns a group into a kernel only where that runtime fuses i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from graphcost.ir import Graph
 from graphcost.pipeline import Analyses, Analysis
@@ -14,10 +15,27 @@ from .activation import ACTIVATIONS
 from .attention import ATTENTIONS
 from .group import Group, Operator, Spelling, find_groups
 from .normalization import NORMALIZATIONS
+from .quantized import QUANTIZERS
 
-__all__ = ["GROUPS", "KINDS", "OPERATORS", "SPELLINGS", "Group", "Operator", "Spelling", "find_groups"]
+__all__ = [
+    "GROUPS",
+    "KINDS",
+    "OPERATORS",
+    "SPELLINGS",
+    "Group",
+    "Operator",
+    "Spelling",
+    "find_groups",
+]
 
 SPELLINGS: tuple[Spelling, ...] = (*ATTENTIONS, *NORMALIZATIONS, *ACTIVATIONS)
+
+
+@cache
+def quantized_spellings() -> tuple[Spelling, ...]:
+    """The same for graphs with Q/DQ, which may stand between any two nodes of a group; they then belong to it."""
+    return tuple(spelling.quantized() for spelling in SPELLINGS)
+
 
 _NORM = ("x", "scale", "bias")
 _SKIP_NORM = ("x", "skip", "scale", "bias")
@@ -54,7 +72,8 @@ KINDS = frozenset({*(spelling.kind for spelling in SPELLINGS), *(operator.kind f
 
 
 def _compute(graph: Graph, analyses: Analyses) -> tuple[Group, ...]:
-    return find_groups(graph, SPELLINGS, OPERATORS)
+    is_quantized = any(node.op in QUANTIZERS for node in graph)
+    return find_groups(graph, quantized_spellings() if is_quantized else SPELLINGS, OPERATORS)
 
 
 GROUPS: Analysis[tuple[Group, ...]] = Analysis("groups", _compute)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from graphcost.ir import Graph, Node, Value
 from graphcost.rewrite import Match, Pattern, Reject, find, operators_of
 from graphcost.types import Attr
+
+from .quantized import requantized
 
 FEW = 8
 """Readers of a value inside a group: a value with more is read by others too, which no group allows."""
@@ -53,6 +55,10 @@ class Spelling:
     attrs: Callable[[Match], Mapping[str, Attr]] = no_attrs
     holds: Callable[[Match], bool] = accept
     followers: tuple[str, ...] = ()
+
+    def quantized(self) -> Spelling:
+        """The same with Q/DQ between its nodes, of which each step may then have two more."""
+        return replace(self, pattern=requantized(self.pattern), steps=3 * self.steps)
 
     @cached_property
     def roots(self) -> frozenset[str]:

@@ -11,7 +11,18 @@ from graphcost.types import FLOATS, Attr
 
 _SHAPING = frozenset(
     f"onnx.{name}"
-    for name in ("Identity", "Cast", "Reshape", "Unsqueeze", "Squeeze", "Transpose", "Add", "Mul", "DequantizeLinear")
+    for name in (
+        "Identity",
+        "Cast",
+        "Reshape",
+        "Unsqueeze",
+        "Squeeze",
+        "Transpose",
+        "Add",
+        "Mul",
+        "QuantizeLinear",
+        "DequantizeLinear",
+    )
 )
 
 

@@ -124,8 +124,9 @@ class TileEdge(Rule):
 
     name = "tile-edge"
     help: ClassVar[str] = (
-        "Source: 'Tile Quantization' in NVIDIA's Matrix Multiplication Background User's Guide; the tiles that engines "
-        "choose (kernel names with tilesizeMxNxK), whose times follow the number of full tiles."
+        "Thread blocks compute whole tiles. Source: 'Tile Quantization' in NVIDIA's Matrix Multiplication Background "
+        "User's Guide; the tiles that engines choose (kernel names with tilesizeMxNxK), whose times follow the number "
+        "of full tiles."
     )
     tile: int = 32
     past: int = 8

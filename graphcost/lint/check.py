@@ -63,5 +63,3 @@ def _report(model: Any, device: str | None, options: dict[str, Any]) -> Report:
     from graphcost.api import run
 
     return run(model, device, **options).report
-
-

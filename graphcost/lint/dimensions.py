@@ -28,8 +28,8 @@ class DataDependentSize(Rule):
 
     def find(self, subject: Subject) -> Iterator[Finding]:
         lost = [node for node in subject.nodes if _unknown(node.results) and not _unknown(node.inputs)]
-        endless = [node for node in lost if any(bound(dim) is None for dim in _unknown(node.results))]
-        bounded = [node for node in lost if node not in endless]
+        endless = [node for node in lost if _is_endless(node)]
+        bounded = [node for node in lost if not _is_endless(node)]
         if endless:
             hazard = f"the data decide the size of the results of {count_of(len(endless), 'node')} ({_ops(endless)})"
             yield self.finding(endless, f"{hazard}: memory cannot be planned", _FIX)
@@ -43,6 +43,10 @@ _FIX = "give a fixed number of results (TopK with a constant k, an NMS plug-in w
 
 def _ops(nodes: Iterable[Node]) -> str:
     return listed(node.op for node in nodes)
+
+
+def _is_endless(node: Node) -> bool:
+    return any(bound(dim) is None for dim in _unknown(node.results))
 
 
 def _unknown(values: Iterable[Value]) -> list[Unknown]:
@@ -59,7 +63,7 @@ class UntypedResult(Rule):
     name = "untyped-result"
     help: ClassVar[str] = (
         "A runtime asks the plug-in for the shapes of its outputs; graphcost asks a plug-in of its own. Source: "
-        "'Adding Custom Layers' in the TensorRT Developer Guide."
+        "'Extending TensorRT with Custom Layers' in the TensorRT Developer Guide."
     )
 
     def find(self, subject: Subject) -> Iterator[Finding]:

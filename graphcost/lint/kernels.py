@@ -40,10 +40,9 @@ class LaunchBound(Rule):
             return
         by_name = {node.name: node for node in subject.nodes}
         names = [name for run in runs for kernel in run for name in kernel.origin if name in by_name]
-        hazard = (
-            f"{sum(map(len, runs)):,} launch-bound kernels in {count_of(len(runs), 'run')} take {percent(share)} of the "
-            f"latency; the longest begins at '{max(runs, key=len)[0].name}'"
-        )
+        kernels_told = f"{sum(map(len, runs)):,} launch-bound kernels in {count_of(len(runs), 'run')}"
+        longest = f"the longest begins at '{max(runs, key=len)[0].name}'"
+        hazard = f"{kernels_told} take {percent(share)} of the latency; {longest}"
         mitigation = "a larger batch fills them; else export fused operators, or fold what does not depend on the input"
         yield self.finding((by_name[name] for name in names), hazard, mitigation)
 
@@ -68,9 +67,9 @@ class SeparateActivation(Rule):
 
     name = "separate-activation"
     help: ClassVar[str] = (
-        "Source: build logs and engines: YOLOv8n on Orin Nano (TensorRT 10.3) fuses none of them in FP32 and 50 in "
-        "FP16; YOLOX-s (8.5) and EfficientViT likewise. The TensorRT Developer Guide lists convolution + GELU for FP16 "
-        "and INT8 only."
+        "It reads and writes the whole tensor once more. Source: build logs and engines: YOLOv8n on Orin Nano "
+        "(TensorRT 10.3) fuses none of them in FP32 and 50 in FP16; YOLOX-s (8.5) and EfficientViT likewise. The "
+        "TensorRT Developer Guide lists convolution + GELU for FP16 and INT8 only."
     )
 
     def find(self, subject: Subject) -> Iterator[Finding]:

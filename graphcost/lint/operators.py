@@ -49,6 +49,8 @@ def _way_out(item: Unsupported) -> str:
         return "register a plug-in of this name with TensorRT, or write the operator out with standard ones"
     if item.node.op in _QUANTIZED_OPERATORS:
         return "export the quantised network with QuantizeLinear/DequantizeLinear pairs around float operators"
+    if item.node.op == "onnx.DequantizeLinear" and item.verdict.types:
+        return f"quantise to a type that TensorRT takes ({', '.join(sorted(item.verdict.types))})"
     if item.verdict.types:
         return f"cast what it reads to a type that it takes ({', '.join(sorted(item.verdict.types))})"
     if item.verdict.since is None:
@@ -76,11 +78,13 @@ class UnreadResult(Rule):
         if dead:
             hazard = f"nothing reads the results of {count_of(len(dead), 'node')} ({listed(n.op for n in dead)})"
             yield self.finding(dead, hazard, "remove them from the file (onnx-simplifier and the like do)")
-        splits = [node for node in subject.nodes if node.op == "onnx.Split" and node not in dead and _unread(node)]
+        splits = [node for node in subject.nodes if node.op == "onnx.Split" and _has_unread_part(node)]
         if splits:
             hazard = f"{count_of(len(splits), 'Split')} give{'s' if len(splits) == 1 else ''} parts that nothing reads"
             yield self.finding(splits, hazard, "take the parts that are needed with Slice")
 
 
-def _unread(node: Node) -> bool:
-    return any(not result.use_count and not isinstance(result.type, NoneType) for result in node.results)
+def _has_unread_part(node: Node) -> bool:
+    """Whether some parts are read, but not all."""
+    read = [result.use_count > 0 for result in node.results if not isinstance(result.type, NoneType)]
+    return any(read) and not all(read)

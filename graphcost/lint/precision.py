@@ -46,8 +46,8 @@ class Fp32Island(Rule):
 
     name = "fp32-island"
     help: ClassVar[str] = (
-        "Casts become reformat kernels or keep their neighbours from fusing. Source: ReformatLinter of NVIDIA's "
-        "trt-engine-explorer, which warns of conversions between float types; which operations want f32: the list of "
+        "Casts become reformat kernels or keep their neighbours from fusing. Source: lint.py of NVIDIA's trt-engine- "
+        "explorer, which warns of conversions between float types; which operations want f32: the list of "
         "torch.autocast."
     )
 

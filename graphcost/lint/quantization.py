@@ -28,7 +28,9 @@ class AsymmetricQuantization(Rule):
 
     name = "asymmetric-quantization"
     severity = "error"
-    help: ClassVar[str] = "Source: 'Quantization Schemes' in the TensorRT Developer Guide; the parser refuses others."
+    help: ClassVar[str] = (
+        "The parser refuses other zero points. Source: 'Quantization Schemes' in the TensorRT Developer Guide."
+    )
 
     def find(self, subject: Subject) -> Iterator[Finding]:
         found = [node for node in subject.nodes if node.op in (_Q, _DQ) and _is_shifted(subject, node.operand(2))]
@@ -47,7 +49,10 @@ class MissingInt8(Rule):
     """A quantised network for a device that does not compute in INT8 (Nano, TX1, TX2). Needs a device."""
 
     name = "missing-int8"
-    help: ClassVar[str] = "Source: 'Hardware and Precision' in TensorRT's support matrix; the device profiles."
+    help: ClassVar[str] = (
+        "Q and DQ ask for INT8 kernels, of which this hardware has none. Source: 'Hardware and Precision' in "
+        "TensorRT's support matrix; the rates in the device profiles."
+    )
 
     def find(self, subject: Subject) -> Iterator[Finding]:
         device = subject.target.device
@@ -64,7 +69,8 @@ class DanglingQuantize(Rule):
 
     name = "dangling-quantize"
     help: ClassVar[str] = (
-        "Source: QDQLinter of NVIDIA's trt-engine-explorer; 'Explicit Quantization' in the TensorRT Developer Guide."
+        "It stays a kernel of its own and its readers get floats or fail to build. Source: lint.py of NVIDIA's trt- "
+        "engine-explorer; 'Explicit Quantization' in the TensorRT Developer Guide."
     )
 
     def find(self, subject: Subject) -> Iterator[Finding]:
@@ -102,7 +108,7 @@ class UnfusedDequantize(Rule):
     name = "unfused-dequantize"
     help: ClassVar[str] = (
         "A Q/DQ pair pays where a quantised kernel takes it in; elsewhere it is a pass over the tensor and a loss of "
-        "accuracy. Source: QDQLinter of NVIDIA's trt-engine-explorer; 'Q/DQ Layer-Placement Recommendations' in the "
+        "accuracy. Source: lint.py of NVIDIA's trt-engine-explorer; 'Q/DQ Layer-Placement Recommendations' in the "
         "TensorRT Developer Guide."
     )
 
@@ -129,8 +135,8 @@ class HalfQuantized(Rule):
 
     name = "half-quantized"
     help: ClassVar[str] = (
-        "Source: 'Q/DQ Layer-Placement Recommendations' in the TensorRT Developer Guide: quantise all inputs of "
-        "weighted operations."
+        "The kernel computes in float, and dequantising is a kernel beside it. Source: 'Q/DQ Layer-Placement "
+        "Recommendations' in the TensorRT Developer Guide: quantise all inputs of weighted operations."
     )
 
     def find(self, subject: Subject) -> Iterator[Finding]:
@@ -158,8 +164,8 @@ class UnquantizedContraction(Rule):
 
     name = "unquantized-contraction"
     help: ClassVar[str] = (
-        "It runs at the float rate, and its neighbours need Q and DQ kernels to pass data on. Source: 'Q/DQ "
-        "Layer-Placement Recommendations' in the TensorRT Developer Guide."
+        "It runs at the float rate, and its neighbours need Q and DQ kernels to pass data on. Source: 'Q/DQ Layer- "
+        "Placement Recommendations' in the TensorRT Developer Guide."
     )
     share: float = 0.05  # our choice
 

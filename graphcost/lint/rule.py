@@ -26,9 +26,7 @@ class Rule(ABC):
     def find(self, subject: Subject) -> Iterator[Finding]:
         """The findings of this rule; a hazard that repeats is one finding with many nodes."""
 
-    def finding(
-        self, nodes: Iterable[Node], hazard: str, mitigation: str, severity: Severity | None = None
-    ) -> Finding:
+    def finding(self, nodes: Iterable[Node], hazard: str, mitigation: str, severity: Severity | None = None) -> Finding:
         names = tuple(dict.fromkeys(node.name for node in nodes))
         return Finding(self.name, severity or self.severity, names, hazard, mitigation, self.help)
 

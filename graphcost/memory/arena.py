@@ -59,8 +59,13 @@ def plans(plan: Storages, alignment_bytes: int = CUDA_ALIGNMENT_BYTES) -> Iterat
     """A plan by every strategy, at least one, the most promising first; each is made when it is asked for."""
     problem = _problem(plan, alignment_bytes)
     for strategy, offsets in _attempts(problem):
-        size = extent(problem.blocks, offsets)
-        yield ArenaPlan(offsets, size, problem.lower_bound_bytes, size <= problem.floor, strategy)
+        yield _planned(problem, strategy, offsets)
+
+
+def plan_shared_blocks(plan: Storages, alignment_bytes: int = CUDA_ALIGNMENT_BYTES) -> ArenaPlan:
+    """The plan of a runtime whose tensors take turns in blocks, which is as near to TensorRT as its logs tell."""
+    problem = _problem(plan, alignment_bytes)
+    return _planned(problem, "shared-blocks", share_blocks(problem.blocks, problem.steps))
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,11 @@ class _Problem:
     @property
     def floor(self) -> int:
         return max(self.live)
+
+
+def _planned(problem: _Problem, strategy: str, offsets: dict[Storage, int]) -> ArenaPlan:
+    size = extent(problem.blocks, offsets)
+    return ArenaPlan(offsets, size, problem.lower_bound_bytes, size <= problem.floor, strategy)
 
 
 def _problem(plan: Storages, alignment_bytes: int) -> _Problem:

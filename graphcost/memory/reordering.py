@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from graphcost.ir import Graph, Node
 from graphcost.operators import Operators
 
+from .liveness import MemoryProfile
 from .order import Program, program_of
 from .sethi_ullman import demanding_first
-from .storage import Storage, Storages, storages
+from .storage import Storage, Storages, own_storages, storages
 from .window import window_of
 
 _HALF = 16
@@ -34,9 +35,26 @@ class Reordering:
 
 
 def reordering(graph: Graph, operators: Operators) -> Reordering:
-    """The order of a graph that needs least of those tried."""
+    """The order of a graph that needs least of those tried. Of the body of a node, what lies outside is not counted."""
     plan = storages(graph, operators)
-    return lower_peak(plan, plan.activations, operators)
+    counted = plan.activations if graph.owner is None else own_storages(graph.owner, graph, plan)
+    return lower_peak(plan, counted, operators)
+
+
+def reorder_gain_bytes(memory: MemoryProfile, operators: Operators) -> int:
+    """What the peak of a graph loses in a better order."""
+    if _is_least(memory):
+        return 0
+    return lower_peak(memory.storages, memory.storages.activations, operators).gain_bytes
+
+
+def _is_least(memory: MemoryProfile) -> bool:
+    """Whether the node at the peak itself reads or writes all that is in memory: it does so in any order."""
+    node = memory.peak_at
+    if node is None:
+        return True
+    touched = {memory.storages.storage_of.get(value) for value in (*node.inputs, *node.results)}
+    return touched.issuperset(memory.holders)
 
 
 def lower_peak(plan: Storages, counted: Iterable[Storage], operators: Operators) -> Reordering:
@@ -48,7 +66,7 @@ def lower_peak(plan: Storages, counted: Iterable[Storage], operators: Operators)
     program = program_of(plan, counted, operators)
     order = list(range(len(plan.nodes)))
     before = max(program.timeline(order), default=0)
-    if before <= program.floor:
+    if before <= program.floor:  # nothing to gain
         return Reordering(plan.nodes, before, before)
     best = min(order, demanding_first(program), key=lambda tried: max(program.timeline(tried)))
     _improve(program, best)

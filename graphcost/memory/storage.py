@@ -17,7 +17,7 @@ from graphcost.types import NoneType
 
 from .aliases import aliases_of
 
-__all__ = ["CONTROL_FLOW", "Kind", "Lives", "Storage", "Storages", "occupancy", "storages"]
+__all__ = ["CONTROL_FLOW", "Kind", "Lives", "Storage", "Storages", "occupancy", "own_storages", "storages"]
 
 CONTROL_FLOW = frozenset({"onnx.If", "onnx.Loop", "onnx.Scan", "onnx.SequenceMap"})
 """Operators whose bodies run node by node, through memory; any other body is the inside of one kernel."""
@@ -205,10 +205,15 @@ def _transient(time: int, node: Node, operators: Operators) -> Storage | None:
 
 
 def _body_peak(node: Node, body: Graph, operators: Operators) -> tuple[int, bool]:
-    """Peak of one run of the body. Operands it is given are counted outside. A branch of an If writes its outputs into
-    the results; an iteration of a loop needs both the old and the new state, so there outputs count."""
+    """Peak of one run of the body."""
     inside = storages(body, operators)
+    pieces = own_storages(node, body, inside)
+    return max(occupancy(pieces, max(len(inside.nodes), 1))), all(p.is_sized for p in pieces)
+
+
+def own_storages(node: Node, body: Graph, inside: Storages) -> list[Storage]:
+    """What a body needs beside the operands and results of the node that it belongs to. A branch of an If writes its
+    outputs into the results; an iteration of a loop needs both the old and the new state, so there outputs count."""
     bound_inputs = {value for value, slot in zip(body.inputs, body.binds) if slot is not None}
     outside = bound_inputs | (set(body.outputs) if node.op == "onnx.If" else set())
-    pieces = [p for p in inside.activations if outside.isdisjoint(p.values)]
-    return max(occupancy(pieces, max(len(inside.nodes), 1))), all(p.is_sized for p in pieces)
+    return [p for p in inside.activations if outside.isdisjoint(p.values)]

@@ -12,6 +12,7 @@ from .units import count, milliseconds, plural, rate, share, significant, size
 LATENCY_MEANS = "latency = GPU compute time of one inference, without copies, clocks at maximum"
 _NO_DEVICE = "work and memory only (--device adds latency)"
 _LABEL = 13
+_WORTH_TELLING = 0.05
 _FEW = 8  # unknown operators and the like that are named before the rest is only counted
 
 
@@ -50,13 +51,22 @@ def summary(report: Report, screen: Screen = PLAIN) -> list[str]:
 
 
 def notes(report: Report, verbose: bool = False, screen: Screen = PLAIN) -> list[str]:
-    """Unknown nodes, warnings and, when asked for, the nodes that no kernel stands for."""
+    """Unknown nodes, warnings, suggestions and, when asked for, the nodes that no kernel stands for."""
     unknown = [f"unknown: {u.op} {u.node!r}: {u.reason}" for u in report.unknown]
     warnings = [f"warning: {warning}" for warning in report.warnings]
     gone = [f"eliminated: {e.node}: {e.reason}" for e in report.eliminated] if verbose else []
     shown = _few(unknown, "more unknown nodes", verbose) + _few(warnings, "more warnings", verbose)
+    shown += _suggestions(report, verbose)
     told = [screen.paint(line, "yellow") for text in shown for line in fold(text, screen, 2)]
     return told + [screen.paint(line, "dim") for text in gone for line in fold(text, screen, 2)]
+
+
+def _suggestions(report: Report, verbose: bool) -> list[str]:
+    """What would lower the peak of memory; by little, only when asked for."""
+    gain, peak = report.memory.reorder_gain_bytes, report.totals.peak_activation_bytes
+    if not gain or not peak or (gain < _WORTH_TELLING * peak and not verbose):
+        return []
+    return [f"suggestion: another order of execution lowers the peak by {size(gain)} ({share(gain / peak)}): --reorder"]
 
 
 def interval(totals: Totals) -> str:
@@ -146,7 +156,10 @@ def _peak(totals: Totals, memory: Memory) -> str:
     where = f" at {memory.peak_at}" if memory.peak_at else ""
     text = f"{size(totals.peak_activation_bytes)} at the peak{where}"
     bound = memory.arena_lower_bound_bytes
-    return f"{text}; arena {totals.arena_bytes / bound:.2f} × the lower bound" if totals.arena_bytes and bound else text
+    if not totals.arena_bytes or not bound:
+        return text
+    strategy = f" ({memory.arena_strategy})" if memory.arena_strategy else ""
+    return f"{text}; arena {totals.arena_bytes / bound:.2f} × the lower bound{strategy}"
 
 
 def _coverage(totals: Totals) -> str:

@@ -94,10 +94,12 @@ class Changes:
         if value in self._stored or value.is_weight:
             return True
         body = value.graph
-        if value.producer is not None or body is None or body.owner is None or self.facts.known(value) is None:
+        owner = None if body is None or value.producer is not None else body.owner
+        if body is None or owner is None:
             return False
         slot = dict(zip(body.inputs, body.binds))[value]
-        return slot is not None and self.is_stored(body.owner.operand(slot))
+        lasting = owner.op == "onnx.If" or self.facts.known(value) is not None  # what a loop carries may change
+        return lasting and slot is not None and self.is_stored(owner.operand(slot))
 
     def note_stored(self, node: Node) -> None:
         """What a node gives that reads only what is stored is stored as well."""

@@ -19,6 +19,7 @@ def branch(runner: Runner, node: Node) -> Sequence[Type]:
     """The branch that a known condition takes, else what both have in common. A branch that does not fit its operands
     is one that is never taken: exporters write such for ranks that do not occur."""
     taken = _taken(runner, node)
+    node.set_attr("taken_branch", None if taken is None else taken.name)
     ran = [body for body in node.bodies if _runs(runner, node, body, must=body is taken)]
     if not ran:
         raise ShapeMismatch(node, "none of its branches fits its operands")

@@ -61,12 +61,17 @@ def _transpose(node: Node, array: Array) -> Array:
 
 def _concat(node: Node, arrays: Sequence[Array | None]) -> Sequence[Array | None]:
     """Parts that nobody knows become unknown entries beside those that are known: a shape stays partly known."""
-    if all(array is None for array in arrays):
+    if all(array is None and not _is_entry(node, slot) for slot, array in enumerate(arrays)):
         return [None]
     parts = [_unknown_entries(node, slot) if array is None else array for slot, array in enumerate(arrays)]
     if any(part is None for part in parts):
         return [None]
     return [numpy.concatenate([part for part in parts if part is not None], axis=integer(node, "axis"))]
+
+
+def _is_entry(node: Node, slot: int) -> bool:
+    """Single numbers that are put side by side are a shape."""
+    return dims(node, slot) == (1,)
 
 
 def _unknown_entries(node: Node, slot: int) -> Array | None:

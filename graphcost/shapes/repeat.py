@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from graphcost.ir import Node, Value
-from graphcost.types import UNKNOWN, TensorType
+from graphcost.types import UNKNOWN, Constant
 
 from .changes import Changes, dims_of
-from .factors import Factor
+from .factors import Axis, new_size, old_size
 from .reading import integer
 
 Visit: TypeAlias = Callable[[Node], None]
@@ -69,22 +69,26 @@ def _wanted(changes: Changes, node: Node, slot: int) -> Sizes | None:
     asked, stored = _stored_target(changes, value, len(mine)), changes.is_stored(value)
     wanted = list(mine)
     for other in node.operands:
-        for axis, size in _beside(node, changes.of(other), len(mine)):
-            may = asked[axis] or (stored and (size.old == 1 or size in changes.batches))
-            if may and size.changes and wanted[axis] == size.old:
-                wanted[axis] = size.new
+        for axis, factors in _beside(node, changes.factors(other), len(mine)):
+            if wanted[axis] == old_size(factors) and (asked[axis] or (stored and _may_repeat(changes, factors))):
+                wanted[axis] = new_size(factors)
     return None if wanted == list(mine) else wanted
 
 
-def _beside(node: Node, sizes: tuple[Factor, ...] | None, rank: int) -> list[tuple[int, Factor]]:
-    """Which dimension of a tensor of `rank` each size of another operand stands beside."""
-    if sizes is None:
+def _may_repeat(changes: Changes, factors: Axis) -> bool:
+    """Whether what stands beside a changed dimension may be repeated, or be another batch."""
+    return all(factor.old == 1 for factor in factors if factor.changes) or factors[0] in changes.batches
+
+
+def _beside(node: Node, axes: tuple[Axis, ...] | None, rank: int) -> list[tuple[int, Axis]]:
+    """Which dimension of a tensor of `rank` each dimension of another operand stands beside."""
+    if axes is None:
         return []
     if node.op == "onnx.Concat":
-        joined = integer(node, "axis") % max(len(sizes), 1)
-        return [(i, size) for i, size in enumerate(sizes) if i != joined and i < rank]
-    offset = rank - len(sizes)
-    return [(i + offset, size) for i, size in enumerate(sizes) if i + offset >= 0]
+        joined = integer(node, "axis") % max(len(axes), 1)
+        return [(i, axis) for i, axis in enumerate(axes) if i != joined and i < rank]
+    offset = rank - len(axes)
+    return [(i + offset, axis) for i, axis in enumerate(axes) if i + offset >= 0]
 
 
 def _repeat(changes: Changes, node: Node, slot: int, wanted: Sizes, visit: Visit) -> bool:
@@ -96,8 +100,10 @@ def _repeat(changes: Changes, node: Node, slot: int, wanted: Sizes, visit: Visit
         return True
     if not changes.is_stored(value):
         return False
-    if all(now in (1, want) for now, want in zip(mine, wanted)):
-        _insert_expand(changes, node, slot, value, wanted, visit)
+    if not any(want % now for now, want in zip(mine, wanted) if now):
+        times = [want // now if now else 1 for now, want in zip(mine, wanted)]
+        only_ones = all(now == 1 for now, count in zip(mine, times) if count > 1)
+        _insert(changes, node, slot, *(("onnx.Expand", wanted) if only_ones else ("onnx.Tile", times)), visit)
         return True
     if value.is_weight:
         changes.store_resized(node, slot, wanted)
@@ -129,17 +135,16 @@ _TARGETS = {"onnx.Expand": 1, "onnx.ConstantOfShape": 0, "onnx.Resize": 3}
 """Operators whose result is as large as an operand says, by the slot of that operand."""
 
 
-def _insert_expand(changes: Changes, node: Node, slot: int, value: Value, wanted: Sizes, visit: Visit) -> None:
-    """The new node stands for no node of the file."""
-    graph = node.graph
-    if graph is None:
+def _insert(changes: Changes, node: Node, slot: int, op: str, sizes: Sizes, visit: Visit) -> None:
+    """Put an Expand or a Tile before an operand. The new node stands for no node of the file."""
+    graph, value = node.graph, node.operand(slot)
+    if graph is None or value is None:
         return
+    data = Constant("i64", (len(sizes),), tuple(sizes))
+    weight = graph.add_weight(Value(changes.unique_name(graph, f"{value.name}_size"), data.type, data))
     repeated = Value(changes.unique_name(graph, f"{value.name}_repeated"), UNKNOWN)
-    target = graph.add_weight(Value(changes.unique_name(graph, f"{value.name}_size"), TensorType("i64", (0,))))
-    expand = Node("onnx.Expand", [value, target], [repeated], name=f"{node.name}_repeat_{slot}", origin=())
-    graph.insert_before(node, expand)
-    changes.store(expand, 1, wanted)
-    graph.remove_weight(target)
-    visit(expand)
-    changes.note_stored(expand)
+    made = Node(op, [value, weight], [repeated], name=f"{node.name}_repeat_{slot}", origin=())
+    graph.insert_before(node, made)
+    visit(made)
+    changes.note_stored(made)
     node.set_operand(slot, repeated)

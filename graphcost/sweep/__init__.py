@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from graphcost.api import Dims, Shapes, Source, collector_paused, set_up
+from graphcost.api import Dims, Shapes, Source, set_up
 from graphcost.importer import Sizes, Template, parse_sizes, read_model
+from graphcost.pipeline import Instrument
 from graphcost.target import Target
 
 from .axes import Axis, parse_axes
@@ -47,7 +48,6 @@ class Sweep:
     warnings: tuple[str, ...]
 
 
-@collector_paused()
 def sweep(
     model: Source,
     axes: Iterable[str] | Mapping[str, Sequence[int]] = (),
@@ -57,6 +57,7 @@ def sweep(
     batch: int | None = None,
     shapes: Shapes = (),
     dims: Dims = (),
+    instruments: Sequence[Instrument] = (),
     **options: Any,
 ) -> Sweep:
     """What a model costs over all combinations of some sizes: `["batch=1,8,32", "seq=128:1024:128"]`.
@@ -66,7 +67,8 @@ def sweep(
     """
     over = parse_axes(axes) if not isinstance(axes, Mapping) else tuple(Axis(n, tuple(v)) for n, v in axes.items())
     setup = set_up(device, **options)
-    sampler = Sampler(Template(read_model(model), setup.registry.operators), setup, parse_sizes(shapes, dims, batch))
+    template = Template(read_model(model), setup.registry.operators)
+    sampler = Sampler(template, setup, parse_sizes(shapes, dims, batch), instruments)
     sampler.refuse_unknown(axis.name for axis in over)
     cells = cells_of(sampler, over) if over or not symbolic else ()
     formulas, reason = _formulas(sampler, over) if symbolic else (None, None)

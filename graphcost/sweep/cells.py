@@ -3,21 +3,31 @@ analysis of its own; the file is read once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from graphcost.analyses import MEMORY, WORK
-from graphcost.api import Setup
+from graphcost.api import Setup, collector_paused
 from graphcost.cost import Cost
-from graphcost.errors import UnknownName, UsageError
+from graphcost.errors import UnknownName, UsageError, UserError
 from graphcost.importer import Sizes, Template
 from graphcost.ir import Graph, Node
 from graphcost.memory import MemoryProfile
-from graphcost.pipeline import Context, Pipeline
+from graphcost.pipeline import Context, Instrument, Pipeline
+from graphcost.support import sentences, unsupported_nodes
 from graphcost.work.node import NodeWork
 
 BATCH = "batch"
 """The name of the batch, in files that give it another name or a number too."""
+
+
+class CellError(UserError):
+    """The model does not work at these sizes; the exit code is that of an analysis at them."""
+
+    def __init__(self, sizes: Mapping[str, int], error: UserError) -> None:
+        spelled = ", ".join(f"{name}={size}" for name, size in sizes.items())
+        super().__init__(f"at {spelled}: {error}" if spelled else str(error))
+        self.exit_code = error.exit_code
 
 
 @dataclass(frozen=True)
@@ -57,10 +67,13 @@ class Kernels:
 class Sampler:
     """Gives the cell for any sizes of a model, whose other sizes are fixed. What it has given once it keeps."""
 
-    def __init__(self, template: Template, setup: Setup, fixed: Sizes) -> None:
+    def __init__(
+        self, template: Template, setup: Setup, fixed: Sizes, instruments: Sequence[Instrument] = ()
+    ) -> None:
         self.template = template
         self.setup = setup
         self.fixed = fixed
+        self.instruments = tuple(instruments)
         self._cells: dict[tuple[tuple[str, int], ...], Cell] = {}
 
     @property
@@ -78,23 +91,28 @@ class Sampler:
                 raise UnknownName("dimension to sweep", name, accepted)
 
     def at(self, sizes: Mapping[str, int]) -> Cell:
-        """The cell at these sizes. Raises as an analysis at these sizes does."""
+        """The cell at these sizes. CellError where an analysis at these sizes raises a UserError."""
         key = tuple(sizes.items())
         if key not in self._cells:
-            self._cells[key] = self._cell(sizes)
+            self._cells[key] = self.totals(sizes, self.kernels(sizes))
         return self._cells[key]
 
-    def _cell(self, sizes: Mapping[str, int]) -> Cell:
-        return self.totals(sizes, self.kernels(sizes))
-
+    @collector_paused()
     def kernels(self, sizes: Mapping[str, int]) -> Kernels:
-        """The graph of kernels at these sizes."""
+        """The graph of kernels at these sizes. Raises as `at` does."""
         wanted = self._wanted(sizes)
-        graph, facts, assumed = self.template.typed(wanted)
+        try:
+            graph, facts, assumed = self.template.typed(wanted)
+        except UserError as error:
+            raise CellError(sizes, error) from error
         ctx = self.setup.context(graph, facts)
-        Pipeline(self.setup.stages).run(graph, ctx, remake=lambda: self.template.typed(wanted)[0])
-        return Kernels(graph, ctx, (*assumed, *self.setup.target.warnings, *ctx.journal.warnings))
+        target = self.setup.target
+        refused = sentences(unsupported_nodes(graph, facts, target.runtime))
+        pipeline = Pipeline(self.setup.stages, self.instruments)
+        pipeline.run(graph, ctx, remake=lambda: self.template.typed(wanted)[0])
+        return Kernels(graph, ctx, (*assumed, *target.warnings, *refused, *ctx.journal.warnings))
 
+    @collector_paused()
     def totals(self, sizes: Mapping[str, int], kernels: Kernels) -> Cell:
         """The sums over the kernels."""
         work, memory = kernels.ctx.get(WORK), kernels.ctx.get(MEMORY)

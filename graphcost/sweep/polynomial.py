@@ -14,9 +14,9 @@ Powers: TypeAlias = "tuple[int, ...]"
 Array: TypeAlias = "numpy.ndarray[Any, Any]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Polynomial:
-    """The sum of `coefficient · symbols^powers`; no coefficient is zero."""
+    """The sum of `coefficient · symbols^powers`; no coefficient is zero. Compared by identity."""
 
     symbols: tuple[str, ...]
     terms: Mapping[Powers, Fraction]

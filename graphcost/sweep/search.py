@@ -26,6 +26,8 @@ _PROBES = MOST_DEGREE + 3
 _STARTS = (2, 8, 32, 64, 128, 224, 256, 512)
 _MOST_SIZE = 1 << 16
 _SCATTERED = 8
+_BATCH_SHARE = 16
+"""A batch is as many times smaller than a sequence where both cannot be large at once."""
 
 Sizes = dict[str, int]
 Figures = tuple[int, ...]
@@ -62,12 +64,22 @@ class Course:
         return [self.first + self.step * i for i in range(self.count)]
 
 
+TOTALS = ("macs", "flops", "bytes_read", "bytes_written", "weight_bytes")
+
+
+def totals(cell: Cell) -> Figures:
+    """The figures that `TOTALS` names."""
+    return (cell.macs, cell.flops, cell.bytes_read, cell.bytes_written, cell.weight_bytes)
+
+
 def figures(cell: Cell) -> Figures:
     """The totals, then what each kernel finds in memory."""
-    return (cell.macs, cell.elementwise_ops, cell.bytes_read, cell.bytes_written, cell.weight_bytes, *cell.timeline)
+    return (*totals(cell), *cell.timeline)
 
 
-def start(sampler: Sampler, symbols: Sequence[str], batches: Iterable[str], wanted: Mapping[str, Sequence[int]]) -> Sizes:
+def start(
+    sampler: Sampler, symbols: Sequence[str], batches: Iterable[str], wanted: Mapping[str, Sequence[int]]
+) -> Sizes:
     """Sizes at which the model works, small but not so small that a dimension of 1 is stretched to fit."""
     refused: UserError | None = None
     for size in _STARTS:
@@ -85,7 +97,7 @@ def start(sampler: Sampler, symbols: Sequence[str], batches: Iterable[str], want
 def courses(sampler: Sampler, base: Sizes) -> list[Course]:
     """For each symbol the points that decide its polynomial: over the smallest step that gives one."""
     steps = {symbol: _step(sampler, base, symbol) for symbol in base}
-    base = {symbol: _multiple(size, steps[symbol]) for symbol, size in base.items()}
+    base = {symbol: multiple(size, steps[symbol]) for symbol, size in base.items()}
     found = []
     for symbol, first in base.items():
         course = Course(symbol, first, steps[symbol])
@@ -98,13 +110,13 @@ def courses(sampler: Sampler, base: Sizes) -> list[Course]:
 
 def _step(sampler: Sampler, base: Sizes, symbol: str) -> int:
     for step in STEPS:
-        course = Course(symbol, _multiple(base[symbol], step), step)
+        course = Course(symbol, multiple(base[symbol], step), step)
         if _degree(_along(sampler, base, course)) is not None:
             return step
     raise NoFormula(f"the figures are no polynomial of {symbol}, not even over multiples of one of {max(STEPS)}")
 
 
-def _multiple(size: int, step: int) -> int:
+def multiple(size: int, step: int) -> int:
     """The smallest multiple of `step` that is at least `size`."""
     return -(-size // step) * step
 
@@ -134,54 +146,68 @@ def _degree(rows: Sequence[Figures] | None) -> int | None:
 
 
 def ranges(
-    holds: Callable[[Sizes], bool], courses: Sequence[Course], batches: Iterable[str], wanted: Mapping[str, Sequence[int]]
-) -> list[Range]:
-    """How far what was found holds: along each symbol, then in all corners at once and at points strewn between."""
+    holds: Callable[[Sizes], bool],
+    courses: Sequence[Course],
+    batches: Iterable[str],
+    wanted: Mapping[str, Sequence[int]],
+) -> tuple[Range, ...] | None:
+    """How far what was found holds: along each symbol, then in all corners at once and at points strewn between. None
+    where it does not even hold near the points that it was found at."""
     base = {course.symbol: course.first for course in courses}
-    alone = [_reach(holds, base, course, wanted.get(course.symbol, ())) for course in courses]
-    for limit in _limits(alone):
-        found = [_cut(r, course, limit // 16 if r.symbol in batches else limit) for r, course in zip(alone, courses)]
-        if all(map(holds, _test_points(found))):
-            return found
-    raise NoFormula("what was found at small sizes does not hold at others")
+    alone = [_reach(holds, base, course) for course in courses]
+    for box in _boxes(alone, courses, batches, wanted):
+        if all(map(holds, _test_points(box))):
+            return tuple(box)
+    return None
 
 
-def _reach(holds: Callable[[Sizes], bool], base: Sizes, course: Course, wanted: Sequence[int]) -> Range:
+def _reach(holds: Callable[[Sizes], bool], base: Sizes, course: Course) -> Range:
     """The range of one symbol, the others at their base."""
 
     def holds_at(size: int) -> bool:
         return holds({**base, course.symbol: size})
 
-    step, first, last = course.step, course.points[0], course.points[-1]
-    down = [first - step * i for i in range(1, min(first // step, 4))] + [step << i for i in range(20)][::-1] + [step]
-    up = sorted({first << i for i in range(20)} | {(first << i) + step for i in range(20)} | set(wanted))
-    low = _last_held(holds_at, [size for size in sorted(set(down), reverse=True) if size < first], first)
-    high = _last_held(holds_at, [size for size in up if last < size <= _MOST_SIZE and size % step == 0], last)
+    step, first, high = course.step, course.first, course.points[-1]
+    low = step if holds_at(step) else _edge(holds_at, first, step, step)
+    while high < _MOST_SIZE // step * step:
+        beyond = min(4 * high, _MOST_SIZE // step * step)
+        if not holds_at(beyond) or not holds_at(beyond - step):
+            return Range(course.symbol, low, _edge(holds_at, high, beyond, step), step)
+        high = beyond
     return Range(course.symbol, low, high, step)
 
 
-def _last_held(holds_at: Callable[[int], bool], sizes: Iterable[int], held: int) -> int:
-    for size in sizes:
-        if not holds_at(size):
-            break
-        held = size
+def _edge(holds_at: Callable[[int], bool], held: int, failed: int, step: int) -> int:
+    """The last size towards `failed` at which it still holds, by bisection."""
+    while abs(failed - held) > step:
+        middle = (held + failed) // (2 * step) * step
+        held, failed = (middle, failed) if holds_at(middle) else (held, middle)
     return held
 
 
-def _limits(found: Sequence[Range]) -> Iterable[int]:
-    """Nothing is cut at first; then ever more, batches more than what goes into one sequence or image."""
-    yield _MOST_SIZE * 16
-    yield from (_MOST_SIZE >> i for i in range(16))
+def _boxes(
+    alone: Sequence[Range], courses: Sequence[Course], batches: Iterable[str], wanted: Mapping[str, Sequence[int]]
+) -> Iterable[list[Range]]:
+    """The whole reach first, then what is wanted of it, then ever less: batches are cut before what makes up one
+    sequence or image."""
+    yield list(alone)
+    yield [_within(r, min(wanted.get(r.symbol, (r.low,))), max(wanted.get(r.symbol, (r.high,)))) for r in alone]
+    for shift in range(16):
+        limit = _MOST_SIZE >> shift
+        limits = [limit // _BATCH_SHARE if course.symbol in batches else limit for course in courses]
+        yield [_within(r, r.low, max(most, c.points[-1])) for r, c, most in zip(alone, courses, limits)]
 
 
-def _cut(range_: Range, course: Course, limit: int) -> Range:
-    high = max(min(range_.high, limit // range_.step * range_.step), course.points[-1])
-    return Range(range_.symbol, range_.low, high, range_.step)
+def _within(reach: Range, low: int, high: int) -> Range:
+    """The part of a range from `low` to `high`, if any is there."""
+    step = reach.step
+    low, high = max(reach.low, multiple(low, step)), min(reach.high, high // step * step)
+    return Range(reach.symbol, low, high, step) if low <= high else reach
 
 
-def _test_points(found: Sequence[Range]) -> list[Sizes]:
+def _test_points(box: Sequence[Range]) -> list[Sizes]:
     """Corners of the box and points inside of it; the same each time."""
-    corners = product(*((r.low, r.high) for r in found)) if len(found) <= 4 else [[r.high for r in found]]
+    corners = product(*((r.low, r.high) for r in box)) if len(box) <= 4 else [[r.high for r in box]]
     chance = Random(0)
-    inside = [[chance.randrange(r.low, r.high + 1, r.step) for r in found] for _ in range(_SCATTERED)]
-    return [dict(zip((r.symbol for r in found), point)) for point in (*corners, *inside)]
+    inside = [[chance.randrange(r.low, r.high + 1, r.step) for r in box] for _ in range(_SCATTERED)]
+    return [dict(zip((r.symbol for r in box), point)) for point in (*corners, *inside)]

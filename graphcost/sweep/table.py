@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
+from math import prod
 from random import Random
 
 from graphcost.shapes import Facts
@@ -21,19 +22,39 @@ _TRIALS = 6
 
 def cells_of(sampler: Sampler, axes: Sequence[Axis]) -> tuple[Cell, ...]:
     """The cells over all combinations, the last axis fastest. A large table is not typed cell by cell where its graphs
-    turn out to differ in numbers only."""
-    wanted = combinations(axes)
-    points = [_spread(axis.values) for axis in axes]
-    sampled = [dict(zip((axis.name for axis in axes), point)) for point in product(*points)]
-    if 2 * (len(sampled) + _TRIALS) > len(wanted):
-        return tuple(map(sampler.at, wanted))
-    kernels = [sampler.kernels(sizes) for sizes in sampled]
-    first = kernels[0]
-    done = {_key(sizes): sampler.totals(sizes, found) for sizes, found in zip(sampled, kernels)}
-    made = mould([axis.name for axis in axes], points, [found.graph for found in kernels])
-    if made is None or not all(_tried(sampler, made, sizes) for sizes in Random(0).sample(wanted, _TRIALS)):
-        return tuple(map(sampler.at, wanted))
-    return tuple(done.get(_key(sizes)) or _moulded(sampler, made, first, sizes) for sizes in wanted)
+    turn out to differ in numbers only; those at the least sizes often differ in more, since a dimension may be 1."""
+    cast = _Cast.over(sampler, axes) or _Cast.over(sampler, [Axis(a.name, tuple(sorted(a.values)[1:])) for a in axes])
+    return tuple(sampler.at(sizes) if cast is None else cast.at(sizes) for sizes in combinations(axes))
+
+
+class _Cast:
+    """Cells from one graph that is given the numbers of each, where this was tried; else from the sampler."""
+
+    def __init__(self, sampler: Sampler, axes: Sequence[Axis], kernels: Kernels, made: Mould) -> None:
+        self.sampler = sampler
+        self._within = {axis.name: frozenset(axis.values) for axis in axes}
+        self._kernels = kernels
+        self._mould = made
+
+    @classmethod
+    def over(cls, sampler: Sampler, axes: Sequence[Axis]) -> _Cast | None:
+        """None where the table is small, or its graphs differ in more than numbers."""
+        points = [_spread(axis.values) for axis in axes]
+        sampled = [dict(zip((axis.name for axis in axes), point)) for point in product(*points)]
+        if 2 * (len(sampled) + _TRIALS) > prod(len(axis.values) for axis in axes):
+            return None
+        first, *others = (sampler.kernels(sizes) for sizes in sampled)
+        made = mould([axis.name for axis in axes], points, [first.graph, *(other.graph for other in others)])
+        if made is None or not all(_fits(sampler, made, sizes) for sizes in _trials(axes)):
+            return None
+        return cls(sampler, axes, first, made)
+
+    def at(self, sizes: Mapping[str, int]) -> Cell:
+        within = all(size in self._within[name] for name, size in sizes.items())
+        if not within or not self._mould.set(sizes):
+            return self.sampler.at(sizes)
+        ctx = self.sampler.setup.context(self._mould.graph, Facts())
+        return self.sampler.totals(sizes, replace(self._kernels, ctx=ctx))
 
 
 def _spread(values: Sequence[int]) -> list[int]:
@@ -42,17 +63,10 @@ def _spread(values: Sequence[int]) -> list[int]:
     return sorted({ordered[i * (len(ordered) - 1) // (_ALONG - 1)] for i in range(_ALONG)})
 
 
-def _key(sizes: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(sizes.values())
+def _trials(axes: Sequence[Axis]) -> list[dict[str, int]]:
+    """Some cells; the same each time."""
+    return Random(0).sample(combinations(axes), _TRIALS)
 
 
-def _tried(sampler: Sampler, made: Mould, sizes: Mapping[str, int]) -> bool:
+def _fits(sampler: Sampler, made: Mould, sizes: Mapping[str, int]) -> bool:
     return made.fits(sizes, sampler.kernels(sizes).graph)
-
-
-def _moulded(sampler: Sampler, made: Mould, first: Kernels, sizes: Mapping[str, int]) -> Cell:
-    """The totals over the mould's graph with the numbers of these sizes."""
-    if not made.set(sizes):
-        return sampler.at(sizes)
-    ctx = sampler.setup.context(made.graph, Facts())
-    return sampler.totals(sizes, replace(first, ctx=ctx))

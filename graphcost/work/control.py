@@ -18,7 +18,10 @@ Combine: TypeAlias = "Callable[[Node, Sequence[NodeWork]], NodeWork]"
 
 
 def branch(node: Node, bodies: Sequence[NodeWork]) -> NodeWork:
-    """The dearest branch, by flops and then by bytes."""
+    """The branch that the attribute `taken_branch` names, else the dearest one, by flops and then by bytes."""
+    taken = [i for i, body in enumerate(node.bodies) if body.name == node.attrs.get("taken_branch")]
+    if taken:
+        return bodies[taken[0]]
     dearest = max(range(len(bodies)), key=lambda i: (bodies[i].work.flops, bodies[i].work.bytes))
     return bodies[dearest].noting(f"counted by its dearest branch, {node.bodies[dearest].name}")
 

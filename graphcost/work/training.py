@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graphcost.ir import Node
-from graphcost.operators import CountWork, Effort
+from graphcost.operators import CountWork, Effort, UnknownWork
 
 from .normalization import SOFTMAX
 from .sizes import elements, has_operand, number, operand_elements, result_elements, text
@@ -42,6 +42,11 @@ def _picked(node: Node) -> int:
     return operand_elements(node, 1) * (1 + weighted + joined * (1 + weighted))
 
 
+def gradient(node: Node) -> Effort:
+    """Unknown: the node only names the operators that it differentiates, which lie elsewhere in the graph."""
+    raise UnknownWork("it differentiates other nodes, which it only names")
+
+
 def optimizer(states: int, per_parameter: int) -> CountWork:
     """R, T, then the parameters, the gradients and `states` tensors of each parameter, all of one size."""
 
@@ -63,6 +68,7 @@ TRAINING: Mapping[str, CountWork] = {
     "onnx.Multinomial": multinomial,
     "onnx.SoftmaxCrossEntropyLoss": cross_entropy,
     "onnx.NegativeLogLikelihoodLoss": likelihood,
+    "ai.onnx.preview.training.Gradient": gradient,
     # H = H + G²; X = X - r · G / (√H + epsilon)
     "ai.onnx.preview.training.Adagrad": optimizer(states=1, per_parameter=7),
     # V = a·V + (1-a)·G; H = b·H + (1-b)·G²; X = X - r · V / (√H + epsilon)
