@@ -40,7 +40,8 @@ def cold_start(folder: Path, runs: int) -> None:
         ours, theirs = in_turn(analyse, baseline, runs)
         budget = 1.5 * theirs + 0.15
         size = filled.stat().st_size / 1e6
-        print(f"{name} with {size:.0f} MB of weights: {ours:.3f} s; import onnx {theirs:.3f} s; {ours / budget:.2f} of the budget")
+        print(f"{name} with {size:.0f} MB of weights: {ours:.3f} s; import onnx {theirs:.3f} s;", end=" ")
+        print(f"{ours / budget:.2f} of the budget")
 
 
 def fill(source: Path, target: Path) -> Path:
@@ -84,7 +85,8 @@ def scaling(runs: int) -> None:
     for name in many[0]:
         per_node_small = statistics.median(times[name] for times in few) / small
         per_node_large = statistics.median(times[name] for times in many) / large
-        print(f"{name:28s} {per_node_large * 1e6:8.2f} µs a node at 100,000; {per_node_large / per_node_small:5.2f} × that at 1,000")
+        print(f"{name:28s} {per_node_large * 1e6:8.2f} µs a node at 100,000;", end=" ")
+        print(f"{per_node_large / per_node_small:5.2f} × that at 1,000")
 
 
 def pass_times(nodes: int) -> dict[str, float]:

@@ -171,7 +171,7 @@ def _memory(found: Findings) -> Memory:
         usable_ram_bytes=usable,
         fits=fits,
         fits_reason=reason,
-        peak_modules=tuple(Holder(module, size) for module, size in by_module(profile).items()),
+        peak_modules=tuple(Holder(module, size) for module, size in by_module(profile, found.imported.scopes).items()),
         arena_strategy=found.arena.strategy,
         reorder_gain_bytes=None if profile.unknown else found.reorder_gain_bytes,
     )

@@ -31,6 +31,10 @@ CHANNEL_LANES = {
 Source: TensorRT's `TensorFormat` in NvInferRuntime.h."""
 
 
+MAX_NAME = 1024
+"""Letters of the name of an unknown dimension: arithmetic doubles names, and models may do it again and again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unknown:
     """A dimension that only the data decides, such as the number of boxes that survive NMS.
@@ -41,6 +45,10 @@ class Unknown:
 
     name: str
     max: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.name) > MAX_NAME:
+            object.__setattr__(self, "name", _digest(self.name))
 
     def __str__(self) -> str:
         name = self.name if self.name.isascii() and self.name.isidentifier() else json.dumps(self.name)
@@ -92,6 +100,13 @@ def product(dims: Iterable[Dim]) -> Dim:
     for dim in dims:
         total = total * dim
     return total
+
+
+def _digest(name: str) -> str:
+    """A short name in the place of one that is too long: equal for equal names."""
+    import hashlib
+
+    return f"expression_{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
 
 
 def _name(dim: Dim) -> str:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from graphcost.analyses import VALUES, WORK
 from graphcost.ir import Graph, Node
-from graphcost.memory import Reordering, reordering
+from graphcost.memory import Reordering, find_order
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 
 from .ledger import executed_graphs
@@ -33,7 +33,7 @@ class Reorder(Pass):
 
 
 def _reorder(graph: Graph, ctx: Context) -> int:
-    found = reordering(graph, ctx.analyses.operators)
+    found = find_order(graph, ctx.analyses.operators)
     if not found.gain_bytes:
         return 0
     moved = _bring_into(graph, found.nodes)

@@ -105,9 +105,7 @@ def deform_conv(ran: Ran) -> Counts:
     macs = x.shape[0] * w.shape[0] * positions * w[0].size
     samples = x.shape[0] * x.shape[1] * math.prod(w.shape[2:]) * positions
     blend = steps(lambda n: n * 1 + n * 1 + n * 1 + n * 1)  # four weighted neighbours
-    return Counts(
-        macs, samples * (blend + ran.given(4)) + offset.size + (ran.y[0].size if ran.given(3) else 0)
-    )
+    return Counts(macs, samples * (blend + ran.given(4)) + offset.size + (ran.y[0].size if ran.given(3) else 0))
 
 
 def matmul(ran: Ran, b: int = 1, per_output: int = 0) -> Counts:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy
@@ -52,7 +52,7 @@ PAIRS = [(a, b) for a, b in map(exports, sorted(SHARED.rglob("*.ts17.onnx"))) if
 DYNAMIC = [
     (path.with_name(path.name.replace("dynbatch", "ts17")), path) for path in sorted(SHARED.glob("*.dynbatch.onnx"))
 ]
-ALL = PAIRS + DYNAMIC
+ALL = PAIRS + sorted(DYNAMIC)
 
 each_pair = pytest.mark.parametrize(("first", "second"), ALL, ids=[path.name.removesuffix(".onnx") for _, path in ALL])
 each_target = pytest.mark.parametrize(("device", "precision"), TARGETS, ids=[" ".join(target) for target in TARGETS])
@@ -70,13 +70,13 @@ def sizes(path: Path) -> dict[str, int]:
     return {name: known[name] for name in dims}
 
 
-@lru_cache(maxsize=None)
+@cache
 def symbols(path: Path) -> frozenset[str]:
     graph = onnx.load(path, load_external_data=False).graph
     return frozenset(dim.dim_param for value in graph.input for dim in value.type.tensor_type.shape.dim)
 
 
-@lru_cache(maxsize=None)
+@cache
 def zeros(path: Path) -> frozenset[str]:
     """Weights of one dimension that the file says to be zeros, or of which it says nothing."""
     graph = onnx.load(path, load_external_data=False).graph

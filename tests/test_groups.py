@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -127,34 +128,58 @@ def test_a_gelu_whose_inside_is_read_elsewhere_is_none():
     assert recognised(*ERF, "a = Mul(x, g)", "y = Mul(a, half)", outputs="y g") == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "lines"),
-    [
-        ("silu", ["s = Sigmoid(x)", "y = Mul(s, x)"]),
-        ("silu", ["n = Neg(x)", "e = Exp(n)", "o = Add(one, e)", "y = Div(x, o)"]),
-        ("swish", ["b = Mul(x, beta)", "s = Sigmoid(b)", "y = Mul(x, s)"]),
-        ("mish", ["p = Softplus(x)", "t = Tanh(p)", "y = Mul(x, t)"]),
-        ("mish", ["e = Exp(x)", "o = Add(e, one)", "p = Log(o)", "t = Tanh(p)", "y = Mul(t, x)"]),
-        ("hard_sigmoid", ["a = Add(x, three)", "c = Clip(a, zero, six)", "y = Div(c, six)"]),
-        ("hard_sigmoid", ["d = Mul(x, sixth)", "a = Add(d, half)", "y = Clip(a, zero, one)"]),
-        ("hard_swish", ["a = Add(x, three)", "c = Clip(a, zero, six)", "d = Div(c, six)", "y = Mul(x, d)"]),
-        ("hard_swish", ["a = Add(x, three)", "c = Clip(a, zero, six)", "d = Mul(x, c)", "y = Div(d, six)"]),
-        ("hard_swish", ["a = Add(x, three)", "c = Clip(a, zero, six)", "d = Mul(x, c)", "y = Mul(d, sixth)"]),
-        ("hard_swish", ["a = Add(three, x)", "r = Relu(a)", "c = Min(r, six)", "d = Mul(c, sixth)", "y = Mul(x, d)"]),
-        ("hard_swish", ["h = HardSigmoid(x) alpha=0.1666667 beta=0.5", "y = Mul(x, h)"]),
-        ("softmax", ["h = ReduceMax(x)", "d = Sub(x, h)", "e = Exp(d)", "s = ReduceSum(e, last)", "y = Div(e, s)"]),
-        ("softmax", ["e = Exp(x)", "s = ReduceSum(e, last)", "r = Reciprocal(s)", "y = Mul(e, r)"]),
-        ("gelu", ["y = Gelu(x)"]),
-        ("hard_swish", ["y = HardSwish(x)"]),
-        ("hard_sigmoid", ["y = HardSigmoid(x)"]),
-        ("mish", ["y = Mish(x)"]),
-        ("swish", ["y = Swish(x)"]),
-        ("softmax", ["y = Softmax(x) axis=-1"]),
-    ],
-)
+ACTIVATIONS = [
+    ("silu", ["s = Sigmoid(x)", "y = Mul(s, x)"]),
+    ("silu", ["n = Neg(x)", "e = Exp(n)", "o = Add(one, e)", "y = Div(x, o)"]),
+    ("swish", ["b = Mul(x, beta)", "s = Sigmoid(b)", "y = Mul(x, s)"]),
+    ("mish", ["p = Softplus(x)", "t = Tanh(p)", "y = Mul(x, t)"]),
+    ("mish", ["e = Exp(x)", "o = Add(e, one)", "p = Log(o)", "t = Tanh(p)", "y = Mul(t, x)"]),
+    ("hard_sigmoid", ["a = Add(x, three)", "c = Clip(a, zero, six)", "y = Div(c, six)"]),
+    ("hard_sigmoid", ["d = Mul(x, sixth)", "a = Add(d, half)", "y = Clip(a, zero, one)"]),
+    ("hard_swish", ["a = Add(x, three)", "c = Clip(a, zero, six)", "d = Div(c, six)", "y = Mul(x, d)"]),
+    ("hard_swish", ["a = Add(x, three)", "c = Clip(a, zero, six)", "d = Mul(x, c)", "y = Div(d, six)"]),
+    ("hard_swish", ["a = Add(x, three)", "c = Clip(a, zero, six)", "d = Mul(x, c)", "y = Mul(d, sixth)"]),
+    ("hard_swish", ["a = Add(three, x)", "r = Relu(a)", "c = Min(r, six)", "d = Mul(c, sixth)", "y = Mul(x, d)"]),
+    ("hard_swish", ["h = HardSigmoid(x) alpha=0.1666667 beta=0.5", "y = Mul(x, h)"]),
+    ("softmax", ["h = ReduceMax(x)", "d = Sub(x, h)", "e = Exp(d)", "s = ReduceSum(e, last)", "y = Div(e, s)"]),
+    ("softmax", ["e = Exp(x)", "s = ReduceSum(e, last)", "r = Reciprocal(s)", "y = Mul(e, r)"]),
+    ("gelu", ["y = Gelu(x)"]),
+    ("hard_swish", ["y = HardSwish(x)"]),
+    ("hard_sigmoid", ["y = HardSigmoid(x)"]),
+    ("mish", ["y = Mish(x)"]),
+    ("swish", ["y = Swish(x)"]),
+    ("softmax", ["y = Softmax(x) axis=-1"]),
+]
+
+
+@pytest.mark.parametrize(("kind", "lines"), ACTIVATIONS)
 def test_activations_in_the_ways_in_which_they_are_written(kind: str, lines: list[str]):
     found = only(*lines)
     assert (found.kind, roles(found), len(found.nodes)) == (kind, {"x": "x"}, len(lines))
+
+
+def quantized(lines: list[str]) -> list[str]:
+    """The same with Q/DQ behind each node but the last; whoever read the node reads what comes back."""
+    written, names = [], list[str]()
+    for line in lines:
+        name, call = line.split(" = ", 1)
+        for earlier in names:
+            call = re.sub(rf"\b{earlier}\b(?!\()", f"{earlier}_dq", call)
+        written += [f"{name} = {call}", f"{name}_q = QuantizeLinear({name}, scale)"]
+        written += [f"{name}_dq = DequantizeLinear({name}_q, scale)"]
+        names.append(name)
+    return written[:-2]
+
+
+@pytest.mark.parametrize(("kind", "lines"), ACTIVATIONS)
+def test_activations_with_quantizers_between_their_operations(kind: str, lines: list[str]):
+    written = quantized(lines)
+    found = only(*written)
+    assert (found.kind, roles(found), len(found.nodes)) == (kind, {"x": "x"}, len(written))
+
+
+def test_a_quantizer_that_others_read_does_not_belong_to_a_group():
+    assert kinds(recognised(*quantized(["s = Sigmoid(x)", "y = Mul(s, x)"]), outputs="y s_q")) == []
 
 
 def test_the_slope_of_swish_is_told():
@@ -292,6 +317,14 @@ def test_attention_with_each_scaling_and_mask(scaled, scale, masked, named):
     assert (found.kind, roles(found)) == ("attention", {"q": "q", "k": "k", "v": "v", **(named or {})})
     assert found.attrs == {"scale": scale}
     assert len(found.nodes) == len(lines)
+
+
+def test_attention_with_quantizers_between_its_operations():
+    lines = quantized(["qt = Transpose(q)", *SCORES[:1], "s = MatMul(qt, t)", "a = Mul(s, scale)", "b = Add(a, m)"])
+    weights = ["p = Softmax(b) axis=-1", "pq = QuantizeLinear(p, scale)", "pd = DequantizeLinear(pq, scale)"]
+    found = only(*lines, *weights, "y = MatMul(pd, v)")
+    assert (found.kind, roles(found)) == ("attention", {"q": "q", "k": "k", "v": "v", "mask": "m"})
+    assert len(found.nodes) == len(lines) + 4
 
 
 def test_attention_takes_in_the_reshapes_that_split_and_merge_heads():

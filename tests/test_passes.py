@@ -23,8 +23,8 @@ from graphcost.work.node import Work, graph_work
 CASES = sorted(GOLDEN.glob("*/*.gcir"))
 PASSES = (
     "fold-shapes", "eliminate-noops", "canonicalize-slices", "canonicalize-layout", "canonicalize-arithmetic",
-    "canonicalize-contraction", "quantize-weights", "reduce-to-pooling", "merge-concats", "fold-batch-norm", "outline-groups", "dce",
-    "assign-precision", "reorder",
+    "canonicalize-contraction", "quantize-weights", "reduce-to-pooling", "merge-concats", "fold-batch-norm",
+    "outline-groups", "dce", "assign-precision", "reorder",
 )  # fmt: skip
 BEST = make_target("agx-xavier", "tensorrt-8.5", "best")
 

@@ -17,16 +17,7 @@ from .group import Group, Operator, Spelling, find_groups
 from .normalization import NORMALIZATIONS
 from .quantized import QUANTIZERS
 
-__all__ = [
-    "GROUPS",
-    "KINDS",
-    "OPERATORS",
-    "SPELLINGS",
-    "Group",
-    "Operator",
-    "Spelling",
-    "find_groups",
-]
+__all__ = ["GROUPS", "KINDS", "OPERATORS", "SPELLINGS", "Group", "Operator", "Spelling", "find_groups"]
 
 SPELLINGS: tuple[Spelling, ...] = (*ATTENTIONS, *NORMALIZATIONS, *ACTIVATIONS)
 

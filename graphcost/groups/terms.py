@@ -9,21 +9,10 @@ from graphcost.ir import Value
 from graphcost.rewrite import Match, Operators, Pattern, anything, const, either, scalar_of
 from graphcost.types import FLOATS, Attr
 
-_SHAPING = frozenset(
-    f"onnx.{name}"
-    for name in (
-        "Identity",
-        "Cast",
-        "Reshape",
-        "Unsqueeze",
-        "Squeeze",
-        "Transpose",
-        "Add",
-        "Mul",
-        "QuantizeLinear",
-        "DequantizeLinear",
-    )
-)
+_SHAPING = frozenset({
+    "onnx.Identity", "onnx.Cast", "onnx.Reshape", "onnx.Unsqueeze", "onnx.Squeeze", "onnx.Transpose", "onnx.Add",
+    "onnx.Mul", "onnx.QuantizeLinear", "onnx.DequantizeLinear",
+})  # fmt: skip
 
 
 def product(op: Operators, *factors: Pattern | float) -> Pattern:

@@ -47,6 +47,8 @@ class Imported:
     warnings: tuple[str, ...]
     symbols: Mapping[str, int] = field(default_factory=dict)
     """The symbols of the dimensions that the file leaves open, and what each was taken for."""
+    scopes: Mapping[str, str] = field(default_factory=dict)
+    """By the name of a node, the modules of the network around it, where the exporter wrote them down."""
 
 
 def load(source: str | os.PathLike[str] | bytes | Any, operators: Operators, sizes: Sizes | None = None) -> Imported:
@@ -77,6 +79,7 @@ def load(source: str | os.PathLike[str] | bytes | Any, operators: Operators, siz
         dissolved=built.dissolved,
         warnings=(*chosen.warnings, *(f"'{name}' is read, but nothing defines it" for name in built.undefined)),
         symbols={name: chosen.symbols[name] for name in chosen.declared_symbols},
+        scopes={node.name: node.scopes for node in record.graph.nodes if node.scopes},
     )
 
 

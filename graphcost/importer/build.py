@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from graphcost.errors import ModelError
 from graphcost.importer.convert import attribute_of, constant_of, type_of, weight_type
+from graphcost.importer.inlining import callee, functions_of, refuse_endless
 from graphcost.importer.modernize import constant_node, modernize
 from graphcost.importer.records import (
     AttributeRecord,
@@ -22,14 +23,6 @@ from graphcost.ir import Graph, Node, Value
 from graphcost.names import Names
 from graphcost.types import NONE, UNKNOWN, Attr, Constant, TensorType, Type
 
-MAX_NODES = 5_000_000
-"""More nodes than any network has: functions that call functions can make a small file grow without end."""
-
-MAX_CALLS = 100
-"""Calls of functions within functions; ONNX forbids recursion, so no honest file comes near."""
-
-FunctionKey = tuple[str, str, str]
-
 
 @dataclass(frozen=True)
 class Frame:
@@ -39,7 +32,6 @@ class Frame:
     prefix: str = ""
     call: str = ""
     attributes: Mapping[str, AttributeRecord] = field(default_factory=dict)
-    depth: int = 0
 
     def node_name(self, name: str) -> str:
         """Nodes have names of their own over the whole model, so theirs say in which body or call they stand."""
@@ -53,7 +45,7 @@ class Frame:
         return replace(self, prefix=body, call="")
 
     def called(self, name: str, function: FunctionRecord, attributes: Mapping[str, AttributeRecord]) -> Frame:
-        return Frame({**self.opsets, **function.opset_imports}, name, name, attributes, self.depth + 1)
+        return Frame({**self.opsets, **function.opset_imports}, name, name, attributes)
 
 
 @dataclass(frozen=True)
@@ -70,6 +62,7 @@ class Built:
 def build_graph(record: ModelRecord, inputs: Mapping[str, Type], symbols: Mapping[str, int]) -> Built:
     """The graph of a model. `inputs` are the types of its inputs once sizes are chosen, `symbols` what the symbols in
     dimensions stand for."""
+    refuse_endless(record)
     builder = _Builder(record, symbols)
     graph = builder.top(inputs)
     return Built(graph, frozenset(builder.constants), tuple(dict.fromkeys(builder.undefined)), builder.dissolved)
@@ -80,13 +73,10 @@ class _Builder:
         self.record = record
         self.symbols = symbols
         self.node_names = Names()
-        self.functions: dict[FunctionKey, FunctionRecord] = {
-            (f.domain, f.name, f.overload): f for f in record.functions
-        }
+        self.functions = functions_of(record)
         self.undefined: list[str] = []
         self.dissolved: dict[str, str] = {}
         self.constants: list[Value] = []
-        self.built = 0
 
     def top(self, inputs: Mapping[str, Type]) -> Graph:
         record = self.record.graph
@@ -115,11 +105,8 @@ class _Builder:
 
     def nodes(self, nodes: Iterable[NodeRecord], scope: Scope, frame: Frame, declared: Mapping[str, Type]) -> None:
         for index, node in enumerate(nodes):
-            self.built += 1
-            if self.built > MAX_NODES:
-                raise ModelError(f"the model has more than {MAX_NODES:,} nodes once its functions are inlined")
             name = self.node_names.unique(frame.node_name(node.name or f"{node.op_type}_{index}"))
-            function = self.functions.get((node.domain, node.op_type, node.overload))
+            function = callee(node, self.functions)
             if function is not None:
                 self.call(node, name, function, scope, frame)
             elif node.op_type == "Constant" and node.domain == "":
@@ -193,8 +180,6 @@ class _Builder:
 
     def call(self, record: NodeRecord, name: str, function: FunctionRecord, scope: Scope, frame: Frame) -> None:
         """Build the nodes of a function in the place of its call, under names that begin with the call's."""
-        if frame.depth >= MAX_CALLS:
-            raise ModelError(f"function {function.name}: calls are nested deeper than {MAX_CALLS}")
         self.dissolved[name] = f"the call of function {function.name} is replaced by the nodes of the function"
         inner = Scope(scope.graph, scope.names)
         for formal, actual in zip(function.inputs, record.inputs):

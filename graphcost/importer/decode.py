@@ -41,6 +41,9 @@ from graphcost.importer.schema import (
     VALUE_INFO,
 )
 
+SCOPES: Final = "pkg.torch.onnx.name_scopes"
+"""Where torch's exporter keeps the modules around a node."""
+
 EXTERNAL: Final = 1
 """TensorProto.DataLocation of values that stand in another file."""
 
@@ -118,7 +121,13 @@ def _node(message: Message) -> NodeRecord:
         inputs=message.texts("input"),
         outputs=message.texts("output"),
         attributes=_attributes(message, "attribute"),
+        scopes=_scopes(message) if message.has("metadata_props") else "",
     )
+
+
+def _scopes(message: Message) -> str:
+    entries = message.children("metadata_props", ENTRY)
+    return next((entry.text("value") for entry in entries if entry.text("key") == SCOPES), "")
 
 
 def _attributes(message: Message, field: str) -> dict[str, AttributeRecord]:

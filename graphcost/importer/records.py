@@ -93,7 +93,8 @@ class AttributeRecord:
 
 @dataclass(slots=True)
 class NodeRecord:
-    """One operator as the file lists it; an absent optional operand is an empty name."""
+    """One operator as the file lists it; an absent optional operand is an empty name. `scopes` are the modules of the
+    network around it, as torch's exporter writes them: `['', 'layer1', 'layer1.0', 'relu_1']`."""
 
     op_type: str
     domain: str
@@ -102,6 +103,7 @@ class NodeRecord:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: dict[str, AttributeRecord]
+    scopes: str = ""
 
 
 @dataclass(slots=True)

@@ -25,7 +25,9 @@ FUNCTION: Final = _schema(
 GRAPH: Final = _schema(
     "GraphProto", node=1, name=2, initializer=5, input=11, output=12, value_info=13, sparse_initializer=15
 )
-NODE: Final = _schema("NodeProto", input=1, output=2, name=3, op_type=4, attribute=5, domain=7, overload=8)
+NODE: Final = _schema(
+    "NodeProto", input=1, output=2, name=3, op_type=4, attribute=5, domain=7, overload=8, metadata_props=9
+)
 ATTRIBUTE: Final = _schema(
     "AttributeProto",
     name=1, f=2, i=3, s=4, t=5, g=6, floats=7, ints=8, strings=9, tensors=10, graphs=11, tp=14, type_protos=15,

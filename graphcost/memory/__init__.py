@@ -15,7 +15,7 @@ from .arena import ArenaPlan, plan_arena, plan_shared_blocks, plans
 from .in_place import verify_in_place
 from .liveness import MemoryProfile, liveness, profile
 from .modules import by_module
-from .reordering import Reordering, reorder_gain_bytes, reordering
+from .reordering import Reordering, find_order, reorder_gain_bytes
 from .storage import Storage, Storages, storages
 
 __all__ = [
@@ -27,13 +27,13 @@ __all__ = [
     "Storages",
     "aliases_of",
     "by_module",
+    "find_order",
     "liveness",
     "plan_arena",
     "plan_shared_blocks",
     "plans",
     "profile",
     "reorder_gain_bytes",
-    "reordering",
     "storages",
     "verify_in_place",
 ]

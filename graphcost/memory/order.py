@@ -38,14 +38,14 @@ class Program:
     """By node, the pieces (as positions in `pieces`) that it makes or reads."""
 
     def timeline(self, order: Sequence[int]) -> list[int]:
-        """Bytes in use while each node runs, along an order."""
-        at = positions(order)
-        change = [0] * (len(order) + 1)
+        """Bytes in use while each node runs, along an order; at one moment where there are no nodes."""
+        at, steps = positions(order), max(len(order), 1)
+        change = [0] * (steps + 1)
         for piece in self.pieces:
             first, last = _life(piece, at)
             change[first] += piece.size_bytes
             change[last + 1] -= piece.size_bytes
-        return list(accumulate(change))[: len(order)]
+        return list(accumulate(change))[:steps]
 
     @property
     def floor(self) -> int:
@@ -78,7 +78,7 @@ def program_of(plan: Storages, counted: Iterable[Storage], operators: Operators)
 
 def _life(piece: Piece, at: Sequence[int]) -> tuple[int, int]:
     first = 0 if piece.from_start else min(at[node] for node in piece.makers)
-    return first, len(at) - 1 if piece.to_end else max((at[node] for node in piece.users), default=first)
+    return first, max(len(at) - 1, 0) if piece.to_end else max((at[node] for node in piece.users), default=first)
 
 
 def _piece(storage: Storage, number: dict[Node, int]) -> Piece:

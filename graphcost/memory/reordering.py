@@ -34,7 +34,7 @@ class Reordering:
         return self.peak_before_bytes - self.peak_bytes
 
 
-def reordering(graph: Graph, operators: Operators) -> Reordering:
+def find_order(graph: Graph, operators: Operators) -> Reordering:
     """The order of a graph that needs least of those tried. Of the body of a node, what lies outside is not counted."""
     plan = storages(graph, operators)
     counted = plan.activations if graph.owner is None else own_storages(graph.owner, graph, plan)
@@ -65,8 +65,8 @@ def lower_peak(plan: Storages, counted: Iterable[Storage], operators: Operators)
     """
     program = program_of(plan, counted, operators)
     order = list(range(len(plan.nodes)))
-    before = max(program.timeline(order), default=0)
-    if before <= program.floor:  # nothing to gain
+    before = max(program.timeline(order))
+    if before <= program.floor or not order:  # nothing to gain
         return Reordering(plan.nodes, before, before)
     best = min(order, demanding_first(program), key=lambda tried: max(program.timeline(tried)))
     _improve(program, best)

@@ -1,7 +1,7 @@
 """Better orders within a window: a beam search over what has run, as dynamic programming would do it if it could keep
 every state (Ahn et al., Ordering Chaos: Memory-Aware Scheduling of Irregularly Wired Neural Networks, 2020).
 
-Nodes and pieces of memory are bits here, so that a state is one integer.
+The nodes of a window are bits here, so that what has run is one integer.
 """
 
 from __future__ import annotations

@@ -65,13 +65,13 @@ def _summary(report: Report, arenas: Mapping[str, int], screen: Screen) -> list[
 
 
 def _peak(report: Report) -> str:
-    memory, peak = report.memory, report.totals.peak_activation_bytes
-    known = "" if peak is not None else "at least "
+    memory, totals = report.memory, report.totals
     if not memory.timeline:
-        return f"{known}{size(peak)}"
-    at = memory.timeline.index(max(memory.timeline))
-    reached = size(max(memory.timeline))
-    return f"{known}{reached} at {memory.peak_at}, number {at} of {plural(len(memory.timeline), 'node')}"
+        return size(totals.peak_activation_bytes)
+    peak = max(memory.timeline)
+    known = "" if totals.peak_activation_bytes is not None else "at least "
+    where = f"{memory.peak_at}, number {memory.timeline.index(peak)} of {plural(len(memory.timeline), 'node')}"
+    return f"{known}{size(peak)} at {where}"
 
 
 def _arena(report: Report, arenas: Mapping[str, int]) -> str:
@@ -93,7 +93,8 @@ def _reorder(gain: int | None, peak: int | None) -> str:
 
 def _timeline(report: Report, screen: Screen, letters: Letters) -> list[str]:
     chart = draw_timeline(report.memory.timeline, screen, letters)
-    return [screen.paint("activations over the execution", "dim"), *chart] if chart else []
+    title = f"activations over the execution of {plural(len(report.memory.timeline), 'node')}"
+    return [screen.paint(title, "dim"), *chart] if chart else []
 
 
 def _holders(report: Report, title: str, holders: Sequence[Holder], screen: Screen) -> list[str]:

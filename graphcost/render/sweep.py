@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .columns import PLAIN, Column, Screen, fold, lay_out
-from .units import UNKNOWN, count, milliseconds, plural, size
+from .units import count, milliseconds, plural, size
 
 if TYPE_CHECKING:
     from graphcost.sweep import Cell, Formula, Formulas, Polynomial, Range, Sweep
@@ -61,7 +61,7 @@ def _markdown(sweep: Sweep) -> str:
 
     blocks = [f"### {escape(_headline(sweep))}", grid(_titles(sweep), _rows(sweep), left=0)]
     if sweep.formulas is not None:
-        rows = [[_TITLES[name], _spelled(formula), _limits(formula)] for name, formula in _found(sweep.formulas)]
+        rows = [[_TITLES[name], str(formula), _limits(formula)] for name, formula in _found(sweep.formulas)]
         blocks += [grid(["measure", "formula", "verified for"], rows, left=3), _effort(sweep.formulas)]
     return "\n\n".join(filter(None, [*blocks, bullets(_notes(sweep))])) + "\n"
 
@@ -105,24 +105,20 @@ def _formulas(sweep: Sweep, screen: Screen) -> list[str]:
     shared = {_limits(formula) for _, formula in _found(sweep.formulas)}
     lines = []
     for name, formula in _found(sweep.formulas):
-        lines += fold(f"{_TITLES[name]:<{width}}{_spelled(formula)}", screen, width)
+        lines += fold(f"{_TITLES[name]:<{width}}{formula}", screen, width)
         if len(shared) > 1:
             lines.append(screen.paint(" " * width + _limits(formula), "dim"))
     everywhere = sorted(shared) if len(shared) == 1 else []
     return [*lines, "", *everywhere, *fold(_effort(sweep.formulas), screen)]
 
 
-def _found(formulas: Formulas) -> Iterable[tuple[str, Formula | None]]:
+def _found(formulas: Formulas) -> Iterable[tuple[str, Formula]]:
     return formulas.by_measure.items()
 
 
-def _spelled(formula: Formula | None) -> str:
-    return UNKNOWN if formula is None else str(formula)
-
-
-def _limits(formula: Formula | None) -> str:
-    """`1 ≤ batch ≤ 64, 32 ≤ h ≤ 512 in steps of 32`."""
-    return "no formula held" if formula is None else "for " + ", ".join(map(_range, formula.ranges))
+def _limits(formula: Formula) -> str:
+    """`for 1 ≤ batch ≤ 64, 32 ≤ h ≤ 512 in steps of 32`."""
+    return "for " + ", ".join(map(_range, formula.ranges))
 
 
 def _range(limits: Range) -> str:
@@ -135,8 +131,10 @@ def _effort(formulas: Formulas) -> str:
 
 
 def _notes(sweep: Sweep) -> list[str]:
-    missing = [] if sweep.no_formulas is None else [f"no formulas: {sweep.no_formulas}"]
-    return missing + [f"warning: {warning}" for warning in sweep.warnings]
+    missing = {} if sweep.formulas is None else sweep.formulas.missing
+    return [f"no formula of {_TITLES[name]}: {reason}" for name, reason in missing.items()] + [
+        f"warning: {warning}" for warning in sweep.warnings
+    ]
 
 
 # For programs
@@ -168,10 +166,8 @@ def _figures(cell: Cell) -> dict[str, int | float | None]:
     return {name: figure(cell) for name, figure in _MEASURES.items()}
 
 
-def _formula(formula: Formula | None) -> dict[str, Any] | None:
+def _formula(formula: Formula) -> dict[str, Any]:
     """The largest of `max` is the figure; each is the sum of its terms over the denominator."""
-    if formula is None:
-        return None
     return {"text": str(formula), "max": [_polynomial(p) for p in formula.pieces], "verified": _verified(formula)}
 
 
@@ -196,5 +192,5 @@ def _csv(sweep: Sweep) -> str:
         writer.writerows([*cell.sizes.values(), *_figures(cell).values()] for cell in sweep.cells)
     elif sweep.formulas is not None:
         writer.writerow(["measure", "formula", "verified"])
-        writer.writerows([name, _spelled(formula), _limits(formula)] for name, formula in _found(sweep.formulas))
+        writer.writerows([name, str(formula), _limits(formula)] for name, formula in _found(sweep.formulas))
     return text.getvalue()

@@ -50,7 +50,7 @@ def draw_timeline(timeline: Sequence[int], screen: Screen = PLAIN, letters: Lett
         cells = "".join(_cell(bar, peak, row, letters) for bar in bars)
         lines.append(f"{names.get(row, ''):>{label}} {letters.axis}{_highlighted(cells, marked, screen)}")
     lines.append(f"{'0':>{label}} {letters.corner}{letters.floor * len(bars)}")
-    lines.append(f"{'':{label}}  {'':{marked.start}}{screen.paint(letters.mark, 'red')}")
+    lines.append(f"{'':{label}}  {'':{marked.start}}{screen.paint(letters.mark, 'red')} peak")
     return lines
 
 

@@ -16,6 +16,9 @@ from .unify import unbounded, unify
 ROUNDS = 4
 """Turns of a loop that are looked at: a dimension that changes is unknown after one, a rank that changes after two."""
 
+DEEPEST = 3
+"""Loops in loops whose turns are looked at one by one: each multiplies the turns of those inside."""
+
 
 def loop(runner: Runner, node: Node) -> Sequence[Type]:
     """Final values of what is carried from turn to turn, then what each turn gives, stacked along a new first axis."""
@@ -38,8 +41,8 @@ def _settle(
     runner: Runner, node: Node, entries: Sequence[Value], leaves: Sequence[Value], carried: list[Type]
 ) -> list[Type]:
     """Run the body until what enters it and what leaves it have types in common."""
-    body = node.bodies[0]
-    for turn in range(ROUNDS):
+    body, (rounds, carried) = node.bodies[0], _start(node, carried)
+    for turn in range(rounds):
         enter(runner, node, body)
         _supply(runner, node, body)
         for entry, leaf, type in zip(entries, leaves, carried):
@@ -54,6 +57,21 @@ def _settle(
             break
         carried = wider
     return carried
+
+
+def _start(node: Node, carried: list[Type]) -> tuple[int, list[Type]]:
+    """How many turns to look at, and the types to begin with: deep inside other loops a single turn, with shapes that
+    hold for all."""
+    depth, graph = 0, node.graph
+    while graph is not None and graph.owner is not None:
+        depth += graph.owner.op in _LOOPS
+        graph = graph.owner.graph
+    if depth < DEEPEST:
+        return ROUNDS, carried
+    return 1, [type.with_dims(None) if isinstance(type, TensorType) else type for type in carried]
+
+
+_LOOPS = frozenset({"onnx.Loop", "onnx.Scan"})
 
 
 def _supply(runner: Runner, node: Node, body: Graph) -> None:
@@ -120,9 +138,9 @@ def _length(node: Node, scanned: Sequence[int], axes: Sequence[int]) -> Dim:
 
 
 def _settle_scan(runner: Runner, node: Node, states: list[Type], scanned: Sequence[int]) -> list[Type]:
-    body = node.bodies[0]
+    body, (rounds, states) = node.bodies[0], _start(node, states)
     axes = integers(node, "scan_input_axes") or (0,) * len(scanned)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         enter(runner, node, body)
         for entry, type in zip(body.inputs, states):
             entry.type = type

@@ -1,19 +1,21 @@
 """One model at many sizes: a table of exact cells, and formulas of the dimensions.
 
-    axes         what the user types → sizes
-    cells        sizes → exact totals, typed anew for each, the file read once
-    frame        graphs that differ in numbers only, as one
-    table        axes → cells
-    search       along which sizes the totals are polynomials, and how far
-    polynomial   exact interpolation, and its text
-    formula      totals → formulas, held against further analyses
+axes         what the user types → sizes
+cells        sizes → exact totals, typed anew for each, the file read once
+frame        graphs that differ in numbers only, as one
+table        axes → cells
+search       along which sizes the figures are polynomials
+reach        how far a formula holds
+polynomial   exact interpolation, and its text
+envelope     the largest of many polynomials
+formula      totals → formulas, held against further analyses
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ from .axes import Axis, parse_axes
 from .cells import BATCH, Cell, Sampler
 from .formula import Formula, Formulas, find_formulas
 from .polynomial import Polynomial
-from .search import NoFormula, Range
+from .reach import Range
+from .search import Question
 from .table import cells_of
 
 __all__ = ["Axis", "Cell", "Formula", "Formulas", "Polynomial", "Range", "Sweep", "sweep"]
@@ -34,17 +37,13 @@ __all__ = ["Axis", "Cell", "Formula", "Formulas", "Polynomial", "Range", "Sweep"
 
 @dataclass(frozen=True)
 class Sweep:
-    """The cells of a model over the axes, the last axis fastest, and formulas where they were asked for.
-
-    `no_formulas` says why there are none although they were.
-    """
+    """The cells of a model over the axes, the last axis fastest, and formulas where they were asked for."""
 
     model: str
     target: Target
     axes: tuple[Axis, ...]
     cells: tuple[Cell, ...]
     formulas: Formulas | None
-    no_formulas: str | None
     warnings: tuple[str, ...]
 
 
@@ -71,18 +70,14 @@ def sweep(
     sampler = Sampler(template, setup, parse_sizes(shapes, dims, batch), instruments)
     sampler.refuse_unknown(axis.name for axis in over)
     cells = cells_of(sampler, over) if over or not symbolic else ()
-    formulas, reason = _formulas(sampler, over) if symbolic else (None, None)
+    formulas = find_formulas(sampler, _asked(sampler, over)) if symbolic else None
     warnings = dict.fromkeys(warning for cell in cells for warning in cell.warnings)
-    return Sweep(_name(model), setup.target, over, cells, formulas, reason, tuple(warnings))
+    return Sweep(_name(model), setup.target, over, cells, formulas, tuple(warnings))
 
 
-def _formulas(sampler: Sampler, axes: Sequence[Axis]) -> tuple[Formulas | None, str | None]:
+def _asked(sampler: Sampler, axes: Sequence[Axis]) -> Question:
     symbols = _symbols(sampler, [axis.name for axis in axes])
-    wanted = {axis.name: axis.values for axis in axes}
-    try:
-        return find_formulas(sampler, symbols, _batches(sampler), wanted), None
-    except NoFormula as reason:
-        return None, str(reason)
+    return Question(tuple(symbols), _batches(sampler), {axis.name: axis.values for axis in axes})
 
 
 def _symbols(sampler: Sampler, swept: Sequence[str]) -> list[str]:
@@ -93,11 +88,10 @@ def _symbols(sampler: Sampler, swept: Sequence[str]) -> list[str]:
     return [*swept, *sampler.template.loose_symbols(Sizes(fixed.shapes, dims, batch))] or [BATCH]
 
 
-def _batches(sampler: Sampler) -> list[str]:
+def _batches(sampler: Sampler) -> frozenset[str]:
     """The symbols that stand for the batch."""
     loose = sampler.template.loose_symbols
-    bound = set(loose(sampler.fixed)) - set(loose(replace(sampler.fixed, batch=1)))
-    return [BATCH, *bound]
+    return frozenset({BATCH, *loose(Sizes())} - {*loose(Sizes(batch=1))})
 
 
 def _name(model: Source) -> str:

@@ -67,19 +67,17 @@ class Kernels:
 class Sampler:
     """Gives the cell for any sizes of a model, whose other sizes are fixed. What it has given once it keeps."""
 
-    def __init__(
-        self, template: Template, setup: Setup, fixed: Sizes, instruments: Sequence[Instrument] = ()
-    ) -> None:
+    def __init__(self, template: Template, setup: Setup, fixed: Sizes, instruments: Sequence[Instrument] = ()) -> None:
         self.template = template
         self.setup = setup
         self.fixed = fixed
         self.instruments = tuple(instruments)
-        self._cells: dict[tuple[tuple[str, int], ...], Cell] = {}
+        self._cells: dict[tuple[tuple[str, int], ...], Cell | CellError] = {}
 
     @property
     def count(self) -> int:
         """How many cells it has worked out."""
-        return len(self._cells)
+        return sum(isinstance(cell, Cell) for cell in self._cells.values())
 
     def refuse_unknown(self, names: Iterable[str]) -> None:
         """Raise UnknownName for a dimension that the model does not have, UsageError for one that is fixed already."""
@@ -94,8 +92,17 @@ class Sampler:
         """The cell at these sizes. CellError where an analysis at these sizes raises a UserError."""
         key = tuple(sizes.items())
         if key not in self._cells:
-            self._cells[key] = self.totals(sizes, self.kernels(sizes))
-        return self._cells[key]
+            self._cells[key] = self._worked_out(sizes)
+        found = self._cells[key]
+        if isinstance(found, CellError):
+            raise found
+        return found
+
+    def _worked_out(self, sizes: Mapping[str, int]) -> Cell | CellError:
+        try:
+            return self.totals(sizes, self.kernels(sizes))
+        except CellError as error:
+            return error
 
     @collector_paused()
     def kernels(self, sizes: Mapping[str, int]) -> Kernels:

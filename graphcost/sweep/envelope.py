@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import product
 
 from .polynomial import Polynomial
-from .search import Range
+from .reach import Range
 
 
 def largest(polynomials: Sequence[Polynomial], ranges: Sequence[Range]) -> tuple[Polynomial, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
+from operator import attrgetter
 
 import numpy
 
@@ -14,12 +15,13 @@ from graphcost.errors import UserError
 from .cells import Cell, Sampler
 from .envelope import largest
 from .polynomial import Polynomial, interpolate, spell
-from .search import TOTALS, Course, NoFormula, Range, courses, figures, ranges, start, totals
+from .reach import Box, box_of
+from .search import Course, Figures, NoFormula, Prober, Question, Sizes, start
 
 MOST_POINTS = 400
 """So many analyses are still a matter of seconds."""
 
-PEAK = "peak_activation_bytes"
+MEASURES = ("macs", "flops", "bytes_read", "bytes_written", "weight_bytes", "peak_activation_bytes")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Formula:
     """A polynomial, or the largest of several, and for which sizes it was held against analyses."""
 
     pieces: tuple[Polynomial, ...]
-    ranges: tuple[Range, ...]
+    ranges: Box
 
     def at(self, sizes: Mapping[str, int]) -> int:
         """The figure at these sizes. ValueError where it was not verified."""
@@ -45,76 +47,84 @@ class Formula:
 
 @dataclass(frozen=True)
 class Formulas:
-    """Formulas by measure, named as the totals of a report; None where a measure has none."""
+    """Formulas by measure, named as the totals of a report, and why some measures have none."""
 
     symbols: tuple[str, ...]
-    by_measure: Mapping[str, Formula | None]
+    by_measure: Mapping[str, Formula]
+    missing: Mapping[str, str]
     analyses: int
     """Exact analyses that were made: those that the formulas go through, and those that they were held against."""
 
 
-def find_formulas(
-    sampler: Sampler, symbols: Sequence[str], batches: Sequence[str], wanted: Mapping[str, Sequence[int]]
-) -> Formulas:
-    """The formulas of a model in these symbols. `wanted` are sizes of some of them that should be covered.
-
-    Raises NoFormula where the totals are no polynomials of a symbol, a UserError where the model works at no size.
-    """
-    ways = courses(sampler, start(sampler, symbols, batches, wanted))
-    if (count := prod(course.count for course in ways)) > MOST_POINTS:
-        raise NoFormula(f"{len(ways)} dimensions take {count:,} analyses: fix some with --dim")
-    found = _fit(sampler, ways)
-
-    def reach(holds: Callable[[Cell], bool]) -> tuple[Range, ...] | None:
-        return ranges(_tried(sampler, holds), ways, batches, wanted)
-
-    named = {name: _total(index, found[index], reach) for index, name in enumerate(TOTALS)}
-    peak = _peak(list(dict.fromkeys(found[len(TOTALS) :])), reach)
-    return Formulas(tuple(symbols), {**named, PEAK: peak}, sampler.count)
-
-
-def _fit(sampler: Sampler, ways: Sequence[Course]) -> list[Polynomial]:
-    """The polynomials of all figures, through a grid; equal ones are one."""
-    symbols, points = [way.symbol for way in ways], [way.points for way in ways]
-    rows = [figures(sampler.at(dict(zip(symbols, point)))) for point in product(*points)]
-    if len(set(map(len, rows))) > 1:
-        raise NoFormula("the model runs other kernels at other sizes")
-    columns = list(dict.fromkeys(zip(*rows)))
-    shape = (*(way.count for way in ways), len(columns))
-    distinct = interpolate(symbols, points, numpy.array(list(zip(*columns)), dtype=object).reshape(shape))
-    by_column = dict(zip(columns, distinct))
-    return [by_column[column] for column in zip(*rows)]
-
-
-_Reach = Callable[[Callable[[Cell], bool]], "tuple[Range, ...] | None"]
-
-
-def _tried(sampler: Sampler, holds: Callable[[Cell], bool]) -> Callable[[dict[str, int]], bool]:
-    """Whether something holds at sizes; not where the model does not work."""
-
-    def holds_at(sizes: dict[str, int]) -> bool:
+def find_formulas(sampler: Sampler, asked: Question) -> Formulas:
+    """The formulas of a model. Raises a UserError where the model works at no size."""
+    base = start(sampler, asked)
+    found: dict[str, Formula] = {}
+    missing: dict[str, str] = {}
+    for measure in MEASURES:
         try:
-            return holds(sampler.at(sizes))
-        except UserError:
-            return False
-
-    return holds_at
-
-
-def _total(index: int, found: Polynomial, reach: _Reach) -> Formula | None:
-    verified = reach(lambda cell: totals(cell)[index] == found.at(cell.sizes))
-    return None if verified is None else Formula((found,), verified)
+            found[measure] = _Finder(sampler, measure, asked).find(base)
+        except NoFormula as reason:
+            missing[measure] = str(reason)
+    return Formulas(asked.symbols, found, missing, sampler.count)
 
 
-def _peak(moments: Sequence[Polynomial], reach: _Reach) -> Formula | None:
-    """The fullest moment; what is shown are the moments that are the fullest somewhere, and these are verified."""
+class _Finder:
+    """Finds the formula of one measure."""
 
-    def holds(pieces: Sequence[Polynomial]) -> Callable[[Cell], bool]:
-        return lambda cell: cell.peak_activation_bytes == max((p.at(cell.sizes) for p in pieces), default=0)
+    def __init__(self, sampler: Sampler, measure: str, asked: Question) -> None:
+        self.sampler = sampler
+        self.measure = measure
+        self.asked = asked
+        self.total = attrgetter(measure)
+        self.prober = Prober(sampler, self._figures, asked)
 
-    roughly = reach(holds(moments))
-    if roughly is None:
-        return None
-    pieces = largest(moments, roughly)
-    verified = reach(holds(pieces))
-    return None if verified is None else Formula(pieces, verified)
+    def _figures(self, cell: Cell) -> Figures:
+        """What is polynomial: the total; of the peak, what is in memory at each moment."""
+        total = self.total(cell)
+        if total is None:
+            raise NoFormula("the size of a tensor is not known")
+        return cell.timeline if self.measure == "peak_activation_bytes" else (total,)
+
+    def find(self, base: Sizes) -> Formula:
+        courses = self.prober.courses(base)
+        pieces = self._fit(courses)
+        verified = self._verified(pieces, courses)
+        if len(pieces) == 1:
+            return Formula(pieces, verified)
+        few = largest(pieces, verified)
+        return Formula(few, self._verified(few, courses))
+
+    def _fit(self, courses: Sequence[Course]) -> tuple[Polynomial, ...]:
+        """The distinct polynomials through a grid of figures."""
+        if (count := prod(course.count for course in courses)) > MOST_POINTS:
+            raise NoFormula(f"{len(courses)} dimensions take {count:,} analyses: fix some with --dim")
+        symbols, points = [course.symbol for course in courses], [course.points for course in courses]
+        rows = self._rows([dict(zip(symbols, point)) for point in product(*points)])
+        columns = list(dict.fromkeys(zip(*rows)))
+        grid = numpy.array(list(zip(*columns)), dtype=object)
+        return tuple(interpolate(symbols, points, grid.reshape(*map(len, points), len(columns))))
+
+    def _rows(self, places: Sequence[Sizes]) -> list[Figures]:
+        try:
+            rows = [self.prober.at(sizes) for sizes in places]
+        except UserError as error:
+            raise NoFormula(str(error)) from error
+        if len(set(map(len, rows))) > 1:
+            raise NoFormula("the model runs other kernels at other sizes")
+        return rows
+
+    def _verified(self, pieces: Sequence[Polynomial], courses: Sequence[Course]) -> Box:
+        """For which sizes the largest of some polynomials is the total."""
+
+        def holds(sizes: Sizes) -> bool:
+            try:
+                total = self.total(self.sampler.at(sizes))
+            except UserError:
+                return False
+            return bool(total == max(piece.at(sizes) for piece in pieces))
+
+        box = box_of(holds, courses, self.asked)
+        if box is None:
+            raise NoFormula("what fits some sizes does not fit others nearby")
+        return box

@@ -1,4 +1,4 @@
-"""Along which sizes the totals of a model are polynomials, of which degree, and how far.
+"""Along which sizes the figures of a model are polynomials, of which degree, and how far.
 
 Every total is a sum of products of dimensions, with a rounded quotient where a stride or a window divides one. So along
 multiples of a large enough number it is a polynomial, from sizes at which nothing is clipped up to sizes at which
@@ -7,27 +7,31 @@ something is. Where that is so is found by trying: nothing here knows a formula.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
-from random import Random
+from math import comb
+from operator import mul
 
 from graphcost.errors import UserError
 
-from .cells import Cell, Sampler
+from .cells import BATCH, Cell, Sampler
 
-STEPS = (1, 2, 4, 8, 16, 32, 64, 128, 3, 6, 12, 24, 48, 96, 5, 10, 20, 7, 14, 28, 56, 112, 224)
+STEPS = (2, 4, 8, 16, 32, 64, 128, 3, 6, 12, 24, 48, 96, 5, 10, 20, 7, 14, 28, 56, 112, 224)
 """Multiples of these are tried in turn: strides and windows of networks divide one of them."""
 
 MOST_DEGREE = 4
 """Attention over an image is of degree 4 in its side: the highest known."""
 
 _PROBES = MOST_DEGREE + 3
+_FAR = ((9, 61, 222), (9, 41))
+"""Further probes, in steps from the first: far away a quotient that is rounded shows. Fewer where the model ends before
+or does something else there."""
+
+_SCALES = (1, 2, 8)
+"""Where something is clipped among small sizes, the probes begin at larger ones."""
+
 _STARTS = (2, 8, 32, 64, 128, 224, 256, 512)
-_MOST_SIZE = 1 << 16
-_SCATTERED = 8
-_BATCH_SHARE = 16
-"""A batch is as many times smaller than a sequence where both cannot be large at once."""
 
 Sizes = dict[str, int]
 Figures = tuple[int, ...]
@@ -38,21 +42,8 @@ class NoFormula(Exception):
 
 
 @dataclass(frozen=True)
-class Range:
-    """The multiples of `step` from `low` to `high`."""
-
-    symbol: str
-    low: int
-    high: int
-    step: int = 1
-
-    def __contains__(self, size: int) -> bool:
-        return self.low <= size <= self.high and size % self.step == 0
-
-
-@dataclass(frozen=True)
 class Course:
-    """Points along one symbol, `count` of them from `first` on, that decide a polynomial."""
+    """Points along one symbol, `count` of them from `first` on, that decide a polynomial over multiples of `step`."""
 
     symbol: str
     first: int
@@ -64,27 +55,21 @@ class Course:
         return [self.first + self.step * i for i in range(self.count)]
 
 
-TOTALS = ("macs", "flops", "bytes_read", "bytes_written", "weight_bytes")
+@dataclass(frozen=True)
+class Question:
+    """Which sizes may vary, which of them stand for the batch, and sizes of some that should be covered."""
+
+    symbols: tuple[str, ...]
+    batches: frozenset[str] = frozenset({BATCH})
+    wanted: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
-def totals(cell: Cell) -> Figures:
-    """The figures that `TOTALS` names."""
-    return (cell.macs, cell.flops, cell.bytes_read, cell.bytes_written, cell.weight_bytes)
-
-
-def figures(cell: Cell) -> Figures:
-    """The totals, then what each kernel finds in memory."""
-    return (*totals(cell), *cell.timeline)
-
-
-def start(
-    sampler: Sampler, symbols: Sequence[str], batches: Iterable[str], wanted: Mapping[str, Sequence[int]]
-) -> Sizes:
+def start(sampler: Sampler, asked: Question) -> Sizes:
     """Sizes at which the model works, small but not so small that a dimension of 1 is stretched to fit."""
     refused: UserError | None = None
     for size in _STARTS:
-        sizes = {s: 2 if s in batches else size for s in symbols}
-        sizes.update({s: max(min(values), 2) for s, values in wanted.items() if s in sizes})
+        sizes = {s: 2 if s in asked.batches else size for s in asked.symbols}
+        sizes.update({s: max(min(values), 2) for s, values in asked.wanted.items()})
         try:
             sampler.at(sizes)
         except UserError as error:
@@ -94,26 +79,66 @@ def start(
     raise refused or NoFormula("there is nothing to vary")
 
 
-def courses(sampler: Sampler, base: Sizes) -> list[Course]:
-    """For each symbol the points that decide its polynomial: over the smallest step that gives one."""
-    steps = {symbol: _step(sampler, base, symbol) for symbol in base}
-    base = {symbol: multiple(size, steps[symbol]) for symbol, size in base.items()}
-    found = []
-    for symbol, first in base.items():
-        course = Course(symbol, first, steps[symbol])
-        degree = _degree(_along(sampler, base, course))
-        if degree is None:
-            raise NoFormula(f"the figures are no polynomial of {symbol}")
-        found.append(Course(symbol, first, steps[symbol], degree + 1))
-    return found
+class Prober:
+    """Looks at some figures of a model along its symbols."""
+
+    def __init__(self, sampler: Sampler, read: Callable[[Cell], Figures], asked: Question) -> None:
+        self.sampler = sampler
+        self.read = read
+        self.asked = asked
+
+    def at(self, sizes: Mapping[str, int]) -> Figures:
+        """The figures at these sizes. Raises as the sampler does."""
+        return self.read(self.sampler.at(sizes))
+
+    def courses(self, base: Sizes) -> list[Course]:
+        """For each symbol the points that decide its polynomial: over the smallest step that gives one."""
+        probes = [self._probe(base, symbol) for symbol in base]
+        base = {probe.symbol: probe.first for probe in probes}
+        found = []
+        for probe in probes:
+            degree = self._degree(base, probe, ())
+            if degree is None:
+                raise NoFormula(f"no polynomial of {probe.symbol}")
+            found.append(Course(probe.symbol, probe.first, probe.step, count=degree + 1))
+        return found
+
+    def _probe(self, base: Sizes, symbol: str) -> Course:
+        for far, course in _candidates(symbol, base[symbol], self.asked.wanted.get(symbol, ())):
+            if far and self._degree(base, course, far) is not None:
+                return course
+        raise NoFormula(f"no polynomial of {symbol}, not even over multiples of one of 1 to {max(STEPS)}")
+
+    def _degree(self, base: Sizes, course: Course, far: Sequence[int]) -> int | None:
+        """The degree of the polynomials through the points of a course, which also go through those `far` steps away.
+        None where there are none, where the model does not work at a point, or has other kernels there."""
+        places = [course.first + course.step * steps for steps in reversed(far)] + course.points
+        try:
+            rows = [self.at({**base, course.symbol: place}) for place in places]
+        except UserError:
+            return None
+        if len(set(map(len, rows))) > 1:
+            return None
+        differences = _differences(rows[len(far) :])
+        if differences is None or any(_continued(differences, s) != row for s, row in zip(reversed(far), rows)):
+            return None
+        return len(differences) - 1
 
 
-def _step(sampler: Sampler, base: Sizes, symbol: str) -> int:
-    for step in STEPS:
-        course = Course(symbol, multiple(base[symbol], step), step)
-        if _degree(_along(sampler, base, course)) is not None:
-            return step
-    raise NoFormula(f"the figures are no polynomial of {symbol}, not even over multiples of one of {max(STEPS)}")
+def _candidates(symbol: str, first: int, wanted: Sequence[int]) -> Iterator[tuple[tuple[int, ...], Course]]:
+    """Far probes and courses: points inside of what is wanted first, then over all sizes, then over multiples."""
+    for step in (1, *STEPS):
+        yield _inside(wanted, step), Course(symbol, multiple(first, step), step)
+    for far, scale in product(_FAR, _SCALES):
+        yield far, Course(symbol, scale * first, 1)
+    for far, step in product(_FAR, STEPS):
+        yield far, Course(symbol, multiple(first, step), step)
+
+
+def _inside(wanted: Sequence[int], step: int) -> tuple[int, ...]:
+    """Far probes in the range of the wanted sizes; none where it is not longer than the near probes."""
+    steps = (max(wanted) - min(wanted)) // step - 1 if wanted else 0
+    return (steps // 2 + _PROBES // 2, steps) if steps >= _PROBES else ()
 
 
 def multiple(size: int, step: int) -> int:
@@ -121,93 +146,19 @@ def multiple(size: int, step: int) -> int:
     return -(-size // step) * step
 
 
-def _along(sampler: Sampler, base: Sizes, course: Course) -> list[Figures] | None:
-    """The figures at the points of a course; None where the model does not work at one, or has other kernels there."""
-    try:
-        rows = [figures(sampler.at({**base, course.symbol: point})) for point in course.points]
-    except UserError:
-        return None
-    return rows if len(set(map(len, rows))) == 1 else None
-
-
-def _degree(rows: Sequence[Figures] | None) -> int | None:
-    """The degree of the polynomials through equally distant points: differences of a higher order vanish. None where
-    there are too few points for any to vanish, or none do."""
-    if rows is None:
-        return None
-    for degree in range(MOST_DEGREE + 1):
+def _differences(rows: Sequence[Figures]) -> list[Figures] | None:
+    """The first row, its difference to the next, the difference of these, …, up to the last that is not zero. None
+    where they do not vanish early enough to tell that they do."""
+    found = [rows[0]]
+    for _ in range(MOST_DEGREE + 1):
         rows = [tuple(b - a for a, b in zip(row, later)) for row, later in zip(rows, rows[1:])]
         if not any(map(any, rows)):
-            return degree
+            return found
+        found.append(rows[0])
     return None
 
 
-# How far
-
-
-def ranges(
-    holds: Callable[[Sizes], bool],
-    courses: Sequence[Course],
-    batches: Iterable[str],
-    wanted: Mapping[str, Sequence[int]],
-) -> tuple[Range, ...] | None:
-    """How far what was found holds: along each symbol, then in all corners at once and at points strewn between. None
-    where it does not even hold near the points that it was found at."""
-    base = {course.symbol: course.first for course in courses}
-    alone = [_reach(holds, base, course) for course in courses]
-    for box in _boxes(alone, courses, batches, wanted):
-        if all(map(holds, _test_points(box))):
-            return tuple(box)
-    return None
-
-
-def _reach(holds: Callable[[Sizes], bool], base: Sizes, course: Course) -> Range:
-    """The range of one symbol, the others at their base."""
-
-    def holds_at(size: int) -> bool:
-        return holds({**base, course.symbol: size})
-
-    step, first, high = course.step, course.first, course.points[-1]
-    low = step if holds_at(step) else _edge(holds_at, first, step, step)
-    while high < _MOST_SIZE // step * step:
-        beyond = min(4 * high, _MOST_SIZE // step * step)
-        if not holds_at(beyond) or not holds_at(beyond - step):
-            return Range(course.symbol, low, _edge(holds_at, high, beyond, step), step)
-        high = beyond
-    return Range(course.symbol, low, high, step)
-
-
-def _edge(holds_at: Callable[[int], bool], held: int, failed: int, step: int) -> int:
-    """The last size towards `failed` at which it still holds, by bisection."""
-    while abs(failed - held) > step:
-        middle = (held + failed) // (2 * step) * step
-        held, failed = (middle, failed) if holds_at(middle) else (held, middle)
-    return held
-
-
-def _boxes(
-    alone: Sequence[Range], courses: Sequence[Course], batches: Iterable[str], wanted: Mapping[str, Sequence[int]]
-) -> Iterable[list[Range]]:
-    """The whole reach first, then what is wanted of it, then ever less: batches are cut before what makes up one
-    sequence or image."""
-    yield list(alone)
-    yield [_within(r, min(wanted.get(r.symbol, (r.low,))), max(wanted.get(r.symbol, (r.high,)))) for r in alone]
-    for shift in range(16):
-        limit = _MOST_SIZE >> shift
-        limits = [limit // _BATCH_SHARE if course.symbol in batches else limit for course in courses]
-        yield [_within(r, r.low, max(most, c.points[-1])) for r, c, most in zip(alone, courses, limits)]
-
-
-def _within(reach: Range, low: int, high: int) -> Range:
-    """The part of a range from `low` to `high`, if any is there."""
-    step = reach.step
-    low, high = max(reach.low, multiple(low, step)), min(reach.high, high // step * step)
-    return Range(reach.symbol, low, high, step) if low <= high else reach
-
-
-def _test_points(box: Sequence[Range]) -> list[Sizes]:
-    """Corners of the box and points inside of it; the same each time."""
-    corners = product(*((r.low, r.high) for r in box)) if len(box) <= 4 else [[r.high for r in box]]
-    chance = Random(0)
-    inside = [[chance.randrange(r.low, r.high + 1, r.step) for r in box] for _ in range(_SCATTERED)]
-    return [dict(zip((r.symbol for r in box), point)) for point in (*corners, *inside)]
+def _continued(differences: Sequence[Figures], steps: int) -> Figures:
+    """The polynomials so many steps from the first point: Newton's forward formula."""
+    weights = [comb(steps, order) for order in range(len(differences))]
+    return tuple(sum(map(mul, weights, column)) for column in zip(*differences))

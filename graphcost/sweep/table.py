@@ -23,7 +23,7 @@ _TRIALS = 6
 def cells_of(sampler: Sampler, axes: Sequence[Axis]) -> tuple[Cell, ...]:
     """The cells over all combinations, the last axis fastest. A large table is not typed cell by cell where its graphs
     turn out to differ in numbers only; those at the least sizes often differ in more, since a dimension may be 1."""
-    cast = _Cast.over(sampler, axes) or _Cast.over(sampler, [Axis(a.name, tuple(sorted(a.values)[1:])) for a in axes])
+    cast = _Cast.over(sampler, axes) or _Cast.over(sampler, list(map(_without_least, axes)))
     return tuple(sampler.at(sizes) if cast is None else cast.at(sizes) for sizes in combinations(axes))
 
 
@@ -55,6 +55,11 @@ class _Cast:
             return self.sampler.at(sizes)
         ctx = self.sampler.setup.context(self._mould.graph, Facts())
         return self.sampler.totals(sizes, replace(self._kernels, ctx=ctx))
+
+
+def _without_least(axis: Axis) -> Axis:
+    """The axis from its second size on, if it is long."""
+    return axis if len(axis.values) <= _ALONG else Axis(axis.name, tuple(sorted(axis.values)[1:]))
 
 
 def _spread(values: Sequence[int]) -> list[int]:

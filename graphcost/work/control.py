@@ -51,7 +51,7 @@ def _scan_length(node: Node) -> int | None:
         if whole is None or not isinstance(whole.type, TensorType) or not isinstance(entry.type, TensorType):
             continue
         if whole.type.dims and entry.type.rank == len(whole.type.dims) - 1:
-            length = whole.type.dims[axis]
+            length = whole.type.dims[axis % len(whole.type.dims)]
             return length if isinstance(length, int) else length.max
     return None
 

@@ -76,7 +76,7 @@ def node_work(node: Node, operators: Operators) -> NodeWork:
     if (formula := operators.work.get(node.op)) is not None:
         found = _by_formula(node, formula, operators)
         return _with_bodies(found, node, operators) if node.bodies else found
-    if (combine := CONTROL.get(node.op)) is not None:
+    if (combine := CONTROL.get(node.op)) is not None and node.bodies:
         return combine(node, [graph_work(body, operators) for body in node.bodies])
     if node.bodies:
         return _kernel(node, operators)

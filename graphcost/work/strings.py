@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 
 from graphcost.ir import Node
-from graphcost.operators import CountWork, Effort
+from graphcost.operators import CountWork, Effort, UnknownWork
 
 from .elementwise import per_element
 from .sizes import integer, operand_elements, operand_shape, result_elements, text
@@ -47,12 +47,20 @@ def tf_idf(node: Node) -> Effort:
 def _ngrams(node: Node, length: int) -> int:
     """How many sequences of min_gram_length to max_gram_length words a row has; between two words up to
     max_skip_count are left out, as many each time."""
-    shortest, longest = integer(node, "min_gram_length", 1), integer(node, "max_gram_length", 1)
-    skips = min(integer(node, "max_skip_count"), length)
+    shortest, longest = integer(node, "min_gram_length", 1), min(integer(node, "max_gram_length", 1), length)
+    if longest > _LONGEST_NGRAM:
+        raise UnknownWork(f"n-grams of up to {longest} words")
     found = length if shortest <= 1 <= longest else 0
-    for words in range(max(shortest, 2), min(longest, length) + 1):
-        found += sum(max(length - (words - 1) * (skip + 1), 0) for skip in range(skips + 1))
-    return found
+    return found + sum(_skipping(length, words, integer(node, "max_skip_count")) for words in range(max(shortest, 2), longest + 1))
+
+
+def _skipping(length: int, words: int, most_skipped: int) -> int:
+    """Sequences of so many words over all skips: the span of the words is (words - 1) · (skip + 1) + 1."""
+    skips = min(most_skipped + 1, (length - 1) // (words - 1))
+    return max(skips, 0) * length - (words - 1) * max(skips, 0) * (max(skips, 0) + 1) // 2
+
+
+_LONGEST_NGRAM = 1000
 
 
 STRINGS: Mapping[str, CountWork] = {
