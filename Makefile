@@ -23,6 +23,10 @@ lint: $(VENV)/installed-dev ## style and types only
 golden: $(VENV)/installed-dev ## write the golden files anew from what the passes give now
 	$(BIN)/python -m pytest tests/golden --update-golden
 
+docs: $(VENV)/installed-dev ## write the generated pages anew
+	$(BIN)/python -m graphcost.lint.documentation
+	$(BIN)/python -m graphcost.operator_docs
+
 bench: $(VENV)/installed-dev ## cold start, scaling, peers: side by side, as ratios
 	$(BIN)/python benchmarks/run.py
 
@@ -39,6 +43,6 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet -e '.[dev,graphsurgeon]'
+	$(BIN)/python -m pip install --quiet -e '.[dev,graphsurgeon,onnxruntime,peers]'
 	@$(BIN)/python -m compileall -q graphcost passes cost_models
 	@touch $(VENV)/installed $@

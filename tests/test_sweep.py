@@ -255,7 +255,7 @@ def test_formulas_equal_analyses_wherever_they_say_that_they_hold():
 @pytest.mark.parametrize("name", [*SHARED, *STATIC])
 def test_formulas_of_shared_networks_equal_analyses_wherever_they_say_that_they_hold(shared: Path, name):
     model = shared / "models" / f"{name}.onnx"
-    verify(model, sweep(model, symbolic=True), count=2)
+    verify(model, sweep(model, symbolic=True), count=1)
 
 
 def test_a_static_model_has_formulas_of_its_batch():
@@ -315,7 +315,7 @@ def test_where_no_polynomial_is_found_it_says_so(tmp_path):
     found = sweep(made, ["n=1000,2000"], symbolic=True)
     assert "no polynomial of n" in found.formulas.missing["peak_activation_bytes"]
     assert str(found.formulas.by_measure["macs"]) == "0"
-    assert "no formula of peak activations: no polynomial of n" in render_sweep(found)
+    assert "no formula of peak activation bytes: no polynomial of n" in render_sweep(found)
     assert len(found.cells) == 2
 
 
@@ -413,7 +413,7 @@ def small() -> Sweep:
 def test_the_table_shows_a_line_for_each_cell_and_the_formulas(small: Sweep):
     text = render_sweep(small)
     assert text.startswith("bert_mini_dynamic · no device · onnx · as-exported · 2 cells\n\nbatch  seq  ")
-    assert "MACs              batch·(2,048·seq² + 3,145,728·seq + 65,536)" in text
+    assert "MACs                   batch·(2,048·seq² + 3,145,728·seq + 65,536)" in text
     assert "≤ seq ≤" in text
     assert "latency" not in text
     assert "latency" in render_sweep(sweep(BERT, ["seq=8"], "nano"))

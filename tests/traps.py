@@ -51,7 +51,7 @@ def many_huge_dims() -> bytes:
 def made_from_numbers(operator: str) -> Callable[[], bytes]:
     """Range, Tile, Expand, ConstantOfShape: a few numbers that stand for a tensor without end."""
     texts = {
-        "Range": f"y = Range(zero, limit, one) k = Cast <to = 1> (y) r = Relu(k)",
+        "Range": "y = Range(zero, limit, one) k = Cast <to = 1> (y) r = Relu(k)",
         "Tile": "t = Tile(one1, limits) r = Reshape(t, limits)",
         "ConstantOfShape": "c = ConstantOfShape(limits) r = Add(c, c)",
         "Expand": "e = Expand(one1, limits) r = Identity(e)",
@@ -64,14 +64,18 @@ def made_from_numbers(operator: str) -> Callable[[], bytes]:
         "NonZero": "c = ConstantOfShape(limits) n = NonZero(c) r = Neg(n)",
     }
     numbers = (
-        f"<int64 zero = {{0}}, int64 one = {{1}}, int64 limit = {{{HUGE}}}, int64[1] one1 = {{1}}, int64[1] zero1 = {{0}},"
+        f"<int64 zero = {{0}}, int64 one = {{1}}, int64 limit = {{{HUGE}}}, int64[1] one1 = {{1}},"
+        " int64[1] zero1 = {0},"
         f" int64[2] limits = {{{HUGE}, {HUGE}}}, int64[2] pads = {{{HUGE}, {HUGE}}}, float[2] pair = {{0, 1}}>"
     )
     return lambda: parsed(f"g (float[2] x) => (float[K] r) {numbers} {{ {texts[operator]} }}")
 
 
 def endless_loop() -> bytes:
-    body = "turn (int64 i, bool c, float[4] s) => (bool d, float[4] t, float[4] o) { d = Identity(c) t = Relu(s) o = Neg(t) }"
+    body = (
+        "turn (int64 i, bool c, float[4] s) => (bool d, float[4] t, float[4] o) "
+        "{ d = Identity(c) t = Relu(s) o = Neg(t) }"
+    )
     return parsed(
         f"g (float[4] x) => (float[4] y, float[N, 4] z) <int64 n = {{{HUGE}}}, bool go = {{1}}> "
         f"{{ y, z = Loop (n, go, x) <body = {body}> }}"
@@ -125,7 +129,7 @@ def doubling_functions(levels: int = 40) -> bytes:
     calls = []
     for level in range(levels):
         inner, domain = (f"f{level + 1}", "own") if level + 1 < levels else ("Relu", "")
-        pair = [helper.make_node(inner, ["x"], ["t"], domain=domain), helper.make_node(inner, ["t"], ["y"], domain=domain)]
+        pair = [helper.make_node(inner, [a], [b], domain=domain) for a, b in (("x", "t"), ("t", "y"))]
         calls.append(helper.make_function("own", f"f{level}", ["x"], ["y"], pair, opsets))
     return built([helper.make_node("f0", ["x"], ["y"], domain="own")], {"x": [4]}, "y", functions=calls)
 
@@ -189,8 +193,8 @@ def cyclic_tree() -> bytes:
     import onnx
 
     attrs = (
-        "n_targets = 1, tree_roots = [0], nodes_featureids = [0, 0], nodes_truenodeids = [1, 0], nodes_falsenodeids = [1, 0],"
-        " nodes_trueleafs = [0, 0], nodes_falseleafs = [0, 0], leaf_targetids = [0]"
+        "n_targets = 1, tree_roots = [0], nodes_featureids = [0, 0], nodes_truenodeids = [1, 0],"
+        " nodes_falsenodeids = [1, 0], nodes_trueleafs = [0, 0], nodes_falseleafs = [0, 0], leaf_targetids = [0]"
     )
     text = (
         '<ir_version: 9, opset_import: ["ai.onnx.ml": 5]> g (float[3, 2] x) => (float[3, 1] y) '
@@ -208,7 +212,8 @@ def deep_types(depth: int = 40) -> bytes:
     for _ in range(depth):
         kind = helper.make_sequence_type_proto(kind)
     value = onnx.ValueInfoProto(name="x", type=kind)
-    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [value], [onnx.ValueInfoProto(name="y")])
+    result = onnx.ValueInfoProto(name="y")
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [value], [result])
     content: bytes = helper.make_model(graph, ir_version=9).SerializeToString()
     return content
 

@@ -69,7 +69,7 @@ def modernize(op_type: str, opset: int, operands: Operands, attrs: Attrs, make: 
 def _move(moved: Moved, operands: Operands, attrs: Attrs, make: MakeConstant) -> None:
     value = attrs.pop(moved.attr)
     values = value if isinstance(value, tuple) else (value,)
-    dims = () if moved.scalar else (len(values),)
+    dims = () if moved.scalar and len(values) == 1 else (len(values),)
     while len(operands) <= moved.slot:
         operands.append(None)
     operands[moved.slot] = make(Constant(moved.dtype, dims, values))  # type: ignore[arg-type]
@@ -90,8 +90,8 @@ _CONSTANT_FORMS = {
 
 
 def _constant(value: Attr, dtype: str) -> Constant | None:
-    if isinstance(value, Constant):
-        return value
+    if isinstance(value, Constant) or not dtype:
+        return value if isinstance(value, Constant) else None
     if isinstance(value, tuple):
         return Constant(dtype, (len(value),), value)  # type: ignore[arg-type]
     return Constant(dtype, (), (value,)) if isinstance(value, (int, float, str)) else None

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
     from graphcost.operators import Known
 
+_DOMAINS = frozenset({"onnx", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training"})
+"""Of other domains onnx has no schemas: asking it would only cost its import."""
+
 _NUMBERS = {element.name: number for number, element in ELEMENTS.items()}
 
 
 def infer_unlisted(node: Node, known: Known) -> Sequence[Type]:
     """The result types that onnx infers; UNKNOWN for each where it has no schema or cannot tell."""
     domain, _, op_type = node.op.rpartition(".")
-    if node.bodies:
+    if node.bodies or domain not in _DOMAINS:
         return [UNKNOWN] * len(node.results)
     try:
         return _infer(node, "" if domain == "onnx" else domain, op_type, known)

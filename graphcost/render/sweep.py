@@ -37,6 +37,9 @@ _TITLES = {
     "peak_activation_bytes": "peak activations",
 }
 
+_LABELS = {**_TITLES, "weight_bytes": "weight bytes", "peak_activation_bytes": "peak activation bytes"}
+"""Of formulas, which have no unit."""
+
 
 def render_sweep(sweep: Sweep, format: Format = "table", screen: Screen = PLAIN) -> str:
     """The sweep as text, with a newline at its end. CSV holds the cells, or the formulas where there are no cells."""
@@ -61,7 +64,7 @@ def _markdown(sweep: Sweep) -> str:
 
     blocks = [f"### {escape(_headline(sweep))}", grid(_titles(sweep), _rows(sweep), left=0)]
     if sweep.formulas is not None:
-        rows = [[_TITLES[name], str(formula), _limits(formula)] for name, formula in _found(sweep.formulas)]
+        rows = [[_LABELS[name], str(formula), _limits(formula)] for name, formula in _found(sweep.formulas)]
         blocks += [grid(["measure", "formula", "verified for"], rows, left=3), _effort(sweep.formulas)]
     return "\n\n".join(filter(None, [*blocks, bullets(_notes(sweep))])) + "\n"
 
@@ -101,11 +104,11 @@ def _cells(sweep: Sweep, screen: Screen) -> list[str]:
 def _formulas(sweep: Sweep, screen: Screen) -> list[str]:
     if sweep.formulas is None:
         return []
-    width = max(map(len, _TITLES.values())) + 2
+    width = max(map(len, _LABELS.values())) + 2
     shared = {_limits(formula) for _, formula in _found(sweep.formulas)}
     lines = []
     for name, formula in _found(sweep.formulas):
-        lines += fold(f"{_TITLES[name]:<{width}}{formula}", screen, width)
+        lines += fold(f"{_LABELS[name]:<{width}}{formula}", screen, width)
         if len(shared) > 1:
             lines.append(screen.paint(" " * width + _limits(formula), "dim"))
     everywhere = sorted(shared) if len(shared) == 1 else []
@@ -132,7 +135,7 @@ def _effort(formulas: Formulas) -> str:
 
 def _notes(sweep: Sweep) -> list[str]:
     missing = {} if sweep.formulas is None else sweep.formulas.missing
-    return [f"no formula of {_TITLES[name]}: {reason}" for name, reason in missing.items()] + [
+    return [f"no formula of {_LABELS[name]}: {reason}" for name, reason in missing.items()] + [
         f"warning: {warning}" for warning in sweep.warnings
     ]
 

@@ -36,6 +36,8 @@ def slice_(node: Node, known: Known) -> list[Type]:
     data, count = dims(node, 0), tensor(node, 1).elements
     if data is None:
         return give(node, typed(node, 0, None))
+    if count is not None and count > len(data):
+        raise ShapeMismatch(node, f"{count} starts for a tensor of {len(data)} dimensions")
     starts, ends = known_dims(node, known, 1), known_dims(node, known, 2)
     axes = known_dims(node, known, 3) if has(node, 3) else None if count is None else tuple(range(count))
     steps = known_dims(node, known, 4) if has(node, 4) else (1,) * (count or 0)

@@ -7,7 +7,7 @@ from itertools import chain, repeat
 
 from graphcost.ir import Node
 from graphcost.operators import InferTypes, Known
-from graphcost.types import NONE, UNKNOWN, ContainerType, Dim, TensorType, Type, Unknown, bound
+from graphcost.types import BITS, NONE, UNKNOWN, ContainerType, Dim, TensorType, Type, Unknown, bound
 
 from .errors import ShapeMismatch
 
@@ -85,9 +85,9 @@ def word(node: Node, key: str, default: str = "") -> str:
 
 
 def element_type(node: Node, key: str, default: str) -> str:
-    """An element type given as attribute; `default` when it is absent or left undefined."""
+    """An element type given as attribute; `default` when it is absent, left undefined or none that there is."""
     value = word(node, key, default)
-    return default if value == "?" else value
+    return value if value != "?" and value in BITS else default
 
 
 def length(node: Node, key: str) -> int | None:

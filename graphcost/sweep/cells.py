@@ -85,7 +85,7 @@ class Sampler:
             if name in self.fixed.dims or (name == BATCH and self.fixed.batch is not None):
                 raise UsageError(f"'{name}' is fixed and swept at once: leave one of them out")
             accepted = dict.fromkeys((*self.template.symbols, BATCH))
-            if name not in accepted and not self.template.has_node(name.partition(".")[0]):
+            if name not in accepted and not any(map(self.template.has_node, (name, name.rpartition(".")[0]))):
                 raise UnknownName("dimension to sweep", name, accepted)
 
     def at(self, sizes: Mapping[str, int]) -> Cell:

@@ -50,8 +50,8 @@ def _ngrams(node: Node, length: int) -> int:
     shortest, longest = integer(node, "min_gram_length", 1), min(integer(node, "max_gram_length", 1), length)
     if longest > _LONGEST_NGRAM:
         raise UnknownWork(f"n-grams of up to {longest} words")
-    found = length if shortest <= 1 <= longest else 0
-    return found + sum(_skipping(length, words, integer(node, "max_skip_count")) for words in range(max(shortest, 2), longest + 1))
+    found, skipped = length if shortest <= 1 <= longest else 0, integer(node, "max_skip_count")
+    return found + sum(_skipping(length, words, skipped) for words in range(max(shortest, 2), longest + 1))
 
 
 def _skipping(length: int, words: int, most_skipped: int) -> int:
