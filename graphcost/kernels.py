@@ -45,8 +45,11 @@ _HOST_OPS = frozenset({"onnx.Shape", "onnx.Size"})
 
 
 def kind_of(node: Node) -> str:
-    """The family of a node's kernel; what is not listed and computes on each element is `pointwise`."""
+    """The family of a node's kernel; what is not listed and computes on each element is `pointwise`.
+    A fused kernel is of the family of what it is built around."""
     world, _, name = node.op.rpartition(".")
+    if world == "trt" and node.bodies:
+        return _kind_inside(node)
     kind = _KINDS.get(name)
     if kind == "conv":
         return _conv_kind(node)
@@ -55,12 +58,19 @@ def kind_of(node: Node) -> str:
     return kind
 
 
+def _kind_inside(node: Node) -> str:
+    """The family of the first node of a fused kernel that is more than pointwise: the convolution it is built around."""
+    kinds = [kind_of(inner) for body in node.bodies for inner in body]
+    return next((kind for kind in kinds if kind != "pointwise"), "pointwise")
+
+
 def _conv_kind(node: Node) -> str:
     group = node.attrs.get("group", 1)
     weight = node.operand(1)
-    if group == 1 or weight is None or not isinstance(weight.type, TensorType) or not weight.type.dims:
+    dims = weight.type.dims if weight is not None and isinstance(weight.type, TensorType) else None
+    if group == 1 or dims is None or len(dims) < 2:
         return "conv"
-    return "depthwise" if weight.type.dims[0] == group or weight.type.dims[1] == 1 else "group-conv"
+    return "depthwise" if group == dims[0] or dims[1] == 1 else "group-conv"
 
 
 def precision_of(node: Node) -> str:

@@ -82,7 +82,10 @@ def _sizes(node: Node) -> list[int] | None:
     axis, sizes = node.attrs.get("axis", 0), []
     for result in node.results:
         dims = dims_of(result)
-        if dims is None or not isinstance(axis, int) or not isinstance(size := dims[axis], int):
+        if dims is None or not isinstance(axis, int) or not -len(dims) <= axis < len(dims):
+            return None
+        size = dims[axis]
+        if not isinstance(size, int):
             return None
         sizes.append(size)
     return sizes if len(sizes) > 1 else None

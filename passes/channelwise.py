@@ -43,6 +43,8 @@ def batch_norm(node: Node) -> Affine:
     """BatchNormalization(data, scale, shift, mean, variance) in its inference form."""
     if node.attrs.get("training_mode", 0) or any(result.use_count for result in node.results[1:]):
         raise Unfit("it computes batch statistics, as in training")
+    if len(node.operands) < 5:
+        raise Unfit("it has fewer than five operands")
     data, *parameters = node.operands
     for parameter in parameters:
         if parameter is None or not is_constant(parameter):

@@ -41,7 +41,7 @@ def quantized_precision(node: Node) -> str | None:
     Eight-bit integers are multiplied as such, and so are four-bit weights beside them (unpacked on the way); products
     of two FP8 tensors are computed in FP8. Other pairs are computed in floats, as weights alone in few bits are.
     """
-    if node.op not in INT8_CONTRACTIONS:
+    if node.op not in INT8_CONTRACTIONS or len(node.operands) < 2:
         return None
     stored = [_stored_as(operand) for operand in node.operands[:2]]
     if stored[0] in _BYTES and stored[1] in _BYTES | _NIBBLES:

@@ -324,8 +324,11 @@ def measured(content: bytes, device: str | None = None) -> tuple[str, float]:
 
 
 def main(first: int, last: int) -> dict[str, Any]:
+    import os
     import resource
+    import tempfile
 
+    os.chdir(tempfile.mkdtemp())  # where a pass that fails would leave its reproducer
     limited()
     outcomes, wrong, slowest = {"analysed": 0, "refused": 0}, [], 0.0
     for seed in range(first, last):

@@ -458,9 +458,108 @@ def test_every_operator_of_the_zoo_inside_the_onnx_package_has_a_formula():
     assert {f"onnx.{node.op_type}" for model in models for node in model.graph.node} <= set(WORK)
 
 
-def test_every_onnx_operator_has_a_formula_but_those_on_text_and_compressed_images():
+@pytest.mark.parametrize("domain", ["", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training"])
+def test_every_operator_of_the_standard_has_a_formula(domain: str):
     import onnx.defs
 
-    listed = {f"onnx.{s.name}" for s in onnx.defs.get_all_schemas() if s.domain == ""} - CONTROL_FLOW - set(WORK)
-    text = {"RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer"}
-    assert listed <= {f"onnx.{name}" for name in (*text, "ImageDecoder")}
+    names = {f"{s.domain or 'onnx'}.{s.name}" for s in onnx.defs.get_all_schemas() if s.domain == domain}
+    assert names - set(WORK) - CONTROL_FLOW == set()
+
+
+# Text, trees and support vectors
+
+
+def test_a_string_operator_is_counted_but_its_bytes_are_not_known():
+    text = TensorType("str", (2, 3))
+    found = counted("onnx.StringConcat", [text, text], [text])
+    assert (found.work.elementwise_ops, found.ops_known, found.bytes_known) == (6, True, False)
+    assert found.unknown == "the size of %x0: str[2,3], %x1: str[2,3], %y0: str[2,3] is not known: a string has no fixed size"
+
+
+def test_n_grams_are_looked_up_with_every_number_of_skipped_words():
+    row = TensorType("i32", (7,))
+    attrs: dict[str, Attr] = {"mode": "TF", "min_gram_length": 1, "max_gram_length": 2, "max_skip_count": 3}
+    windows = 7 + 6 + 5 + 4 + 3  # single words, then pairs at a distance of 1 to 4
+    assert macs_and_ops("onnx.TfIdfVectorizer", [row], [f32(9)], **attrs) == (0, 2 * windows)
+    assert macs_and_ops("onnx.TfIdfVectorizer", [row], [f32(9)], **{**attrs, "mode": "IDF"}) == (0, 2 * windows + 9)
+
+
+TREE: dict[str, Attr] = {
+    "tree_roots": (0,), "n_targets": 2, "nodes_featureids": (0, 0, 0), "nodes_truenodeids": (1, 0, 1),
+    "nodes_falsenodeids": (2, 2, 3), "nodes_trueleafs": (0, 1, 1), "nodes_falseleafs": (0, 1, 1),
+}  # fmt: skip
+
+
+def test_a_row_goes_down_the_longest_way_of_each_tree():
+    double = TensorType("f64", (3, 2))
+    assert macs_and_ops("ai.onnx.ml.TreeEnsemble", [double], [double], **TREE) == (0, 3 * (2 + 1))
+    assert macs_and_ops("ai.onnx.ml.TreeEnsemble", [double], [double], **TREE, post_transform=1)[1] == 9 + 3 * 2 * 5
+
+
+def test_trees_in_the_older_form_have_a_number_each():
+    attrs: dict[str, Attr] = {
+        "n_targets": 1, "nodes_treeids": (0, 0, 0, 1), "nodes_nodeids": (0, 1, 2, 0),
+        "nodes_modes": ("BRANCH_LEQ", "LEAF", "LEAF", "LEAF"), "nodes_truenodeids": (1, 0, 0, 0),
+        "nodes_falsenodeids": (2, 0, 0, 0), "target_treeids": (0, 0, 1), "target_nodeids": (1, 2, 0),
+        "target_ids": (0, 0, 0), "target_weights": (1.0, 2.0, 3.0),
+    }  # fmt: skip
+    assert macs_and_ops("ai.onnx.ml.TreeEnsembleRegressor", [f32(5, 2)], [f32(5, 1)], **attrs) == (0, 5 * (1 + 2))
+
+
+def test_a_tree_that_leads_back_to_itself_is_unknown():
+    cyclic = {**TREE, "nodes_trueleafs": (0, 0, 0), "nodes_truenodeids": (1, 0, 1)}
+    found = counted("ai.onnx.ml.TreeEnsemble", [f32(3, 2)], [f32(3, 2)], cyclic)
+    assert found.unknown == "a tree leads back to one of its own nodes"
+
+
+def test_a_support_vector_machine_meets_every_vector():
+    attrs: dict[str, Attr] = {"kernel_type": "POLY", "support_vectors": (0.0,) * 12, "coefficients": (1.0,) * 3}
+    assert macs_and_ops("ai.onnx.ml.SVMRegressor", [f32(5, 4)], [f32(5, 1)], **attrs) == (5 * (12 + 3), 5 * (9 + 1))
+    rbf = {**attrs, "kernel_type": "RBF"}
+    assert macs_and_ops("ai.onnx.ml.SVMRegressor", [f32(5, 4)], [f32(5, 1)], **rbf) == (15, 5 * (3 * (3 * 4 + 2) + 1))
+
+
+# Attention of ONNX Runtime
+
+
+def test_a_cache_that_is_shared_with_the_present_is_not_counted_twice():
+    operands = [f32(2, 1, 64), f32(64, 192), f32(192), None, f32(2, 2, 4, 100, 16)]
+    attrs: dict[str, Attr] = {"num_heads": 4, "past_present_share_buffer": 1}
+    macs, _ = macs_and_ops("com.microsoft.Attention", operands, [f32(2, 1, 64)], **attrs)
+    assert macs == 2 * 64 * 192 + 2 * 4 * 100 * 32
+
+
+def test_packed_attention_counts_each_sequence_at_its_longest():
+    offsets, lengths = TensorType("i32", (2, 10)), TensorType("i32", (3,))
+    operands = [f32(15, 64), f32(64, 192), f32(192), offsets, lengths]
+    macs, _ = macs_and_ops("com.microsoft.PackedAttention", operands, [f32(15, 64)], num_heads=4)
+    assert macs == 15 * 64 * 192 + 2 * 4 * 10 * 10 * 32
+
+
+def test_sparse_attention_counts_the_blocks_that_are_kept():
+    past = f32(1, 2, 64, 8)
+    layout = [TensorType("i32", (1, 5)), TensorType("i32", (1, 6))]
+    operands = [f32(1, 64, 32), f32(1, 64, 16), f32(1, 64, 16), past, past, *layout]
+    attrs: dict[str, Attr] = {"num_heads": 4, "kv_num_heads": 2, "sparse_block_size": 16}
+    assert macs_and_ops("com.microsoft.SparseAttention", operands, [f32(1, 64, 32)], **attrs)[0] == 4 * 6 * 256 * 16
+
+
+def test_an_attention_with_bodies_counts_what_they_do_to_its_scores():
+    scores = Value("scores", f32(1, 2, 4, 4))
+    modifier = Graph("score_mod", [scores], [None])
+    modifier.outputs = [modifier.append(Node("onnx.Tanh", [scores], [Value("bent", f32(1, 2, 4, 4))])).results[0]]
+    operands = [Value(name, f32(1, 2, 4, 8)) for name in "qkv"]
+    flex = Node("ai.onnx.preview.FlexAttention", operands, [Value("y", f32(1, 2, 4, 8))], bodies=[modifier])
+    assert node_work(flex, OPERATORS).work == Work(32 * 16, 32 * 6 + 32, 3 * 256, 256)
+
+
+def test_a_branch_that_is_known_to_be_taken_is_the_one_that_counts():
+    branches = [body([("onnx.Relu", 0)], slot=1), body([("onnx.Sigmoid", 0)], slot=1)]
+    branches[1].name = "else_branch"
+    operands = [Value("c", TensorType("bool", ())), Value("x", f32(8))]
+    taken = Node("onnx.If", operands, [Value("y", f32(8))], {"taken_branch": branches[0].name}, bodies=branches)
+    assert node_work(taken, OPERATORS) == NodeWork(Work(0, 8, 32, 32))
+
+
+def test_control_flow_that_lost_its_body_is_unknown():
+    assert counted("onnx.Loop", [None, None, f32(4)], [f32(4)]).unknown == "no work formula for onnx.Loop"

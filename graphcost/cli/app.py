@@ -9,7 +9,7 @@ import typer
 from .analyze import analyze, explain, opt
 from .compare import diff
 from .lint import lint
-from .listing import devices, passes, schema
+from .listing import devices, operators, passes, schema
 from .memory import memory
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, diff, lint, memory, explain, opt, devices, passes, schema):
+for command in (analyze, diff, lint, memory, explain, opt, devices, passes, operators, schema):
     app.command()(command)
 
 

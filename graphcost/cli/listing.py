@@ -1,4 +1,4 @@
-"""`graphcost devices`, `passes` and `schema`: what there is."""
+"""`graphcost devices`, `passes`, `operators` and `schema`: what there is."""
 
 from __future__ import annotations
 
@@ -38,6 +38,18 @@ def passes(request: Request, output: Output = None) -> None:
     stages = pipeline_of(**request.given())
     others = load_registry(request.plugins).passes
     emit(render_passes(stages, others, screen_for(output)), output)
+
+
+def operators(
+    name: Annotated[str, typer.Argument(help="A part of their names; all without it.")] = "",
+    format: Annotated[str | None, typer.Option(metavar="NAME", help="table or markdown.")] = None,
+    output: Output = None,
+) -> None:
+    """List the operators that can be counted, and how; markdown gives the page of the documentation."""
+    from graphcost.operator_docs import markdown, table
+
+    chosen = choose_format(format, output, ("table", "markdown"))
+    emit(markdown() if chosen == "markdown" else table(name), output)
 
 
 def schema(output: Output = None) -> None:

@@ -152,7 +152,7 @@ class _Builder:
         if not name:
             return Value(scope.names.unique("_unused"), NONE)
         value = Value(scope.names.unique(frame.value_name(name)), declared.get(name, UNKNOWN))
-        scope.define(name, value)
+        scope.make(name, value)
         return value
 
     def unused(self, name: str, scope: Scope) -> Value:

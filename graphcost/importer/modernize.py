@@ -69,6 +69,8 @@ def modernize(op_type: str, opset: int, operands: Operands, attrs: Attrs, make: 
 def _move(moved: Moved, operands: Operands, attrs: Attrs, make: MakeConstant) -> None:
     value = attrs.pop(moved.attr)
     values = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(entry, (int, float)) for entry in values):
+        return
     dims = () if moved.scalar and len(values) == 1 else (len(values),)
     while len(operands) <= moved.slot:
         operands.append(None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from graphcost.errors import ModelError
 from graphcost.ir import Graph, Value
 from graphcost.names import Names
 from graphcost.types import UNKNOWN
@@ -23,6 +24,7 @@ class Scope:
     values: dict[str, Value] = field(default_factory=dict)
     captured: list[str] = field(default_factory=list)
     undefined: list[str] = field(default_factory=list)
+    made: set[str] = field(default_factory=set)
 
     def find(self, name: str) -> Value | None:
         found = self.values.get(name)
@@ -32,6 +34,13 @@ class Scope:
         return None if outside is None else self._capture(name, outside)
 
     def define(self, name: str, value: Value) -> None:
+        self.values[name] = value
+
+    def make(self, name: str, value: Value) -> None:
+        """Define what a node gives. Raises ModelError where another result has that name."""
+        if name in self.made:
+            raise ModelError(f"two results are called '{name}'; each needs a name of its own")
+        self.made.add(name)
         self.values[name] = value
 
     def resolve(self, name: str) -> Value:

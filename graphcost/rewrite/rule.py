@@ -46,6 +46,11 @@ def no_attrs(match: Match) -> Mapping[str, Attr]:
     return {}
 
 
+def joined(match: Match) -> str:
+    """The names of the nodes: `Conv_0 + Relu_1`."""
+    return " + ".join(node.name for node in match.nodes)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FusionRule:
     """Nodes that a runtime computes in one kernel. Frozen data: it keeps nothing from one match to the next.
@@ -62,6 +67,7 @@ class FusionRule:
     anchor: Anchor | None = None
     when: Callable[[Match], None] = always  # raises Reject
     attrs: Callable[[Match], Mapping[str, Attr]] = no_attrs  # of the kernel
+    names: Callable[[Match], str] = joined  # of the kernel
     shares: bool = False  # whether inner values may be read by others, as further results of the kernel
     runtimes: tuple[Versions, ...] = ()  # empty: any
     precisions: frozenset[Precision] = frozenset()  # empty: any
@@ -110,8 +116,7 @@ class FusionRule:
 
     def apply(self, graph: Graph, match: Match) -> Node:
         """Put the matched nodes into one kernel, named after them. Raises Reject, the graph then being unchanged."""
-        name = " + ".join(node.name for node in match.nodes)
-        return outline(graph, match.nodes, self.kernel, self.attrs(match), name)
+        return outline(graph, match.nodes, self.kernel, self.attrs(match), self.names(match))
 
     def refuse_target(self, target: Target) -> None:
         """Raise Reject when the rule does not hold for a target."""

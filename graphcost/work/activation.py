@@ -47,12 +47,13 @@ def activation_ops(node: Node) -> int:
 
 
 def gelu(node: Node) -> Effort:
+    """0.5 · x · (1 + erf(x / √2)): 5 for each element of the result; 8 in the tanh form."""
     each = GELU_TANH if text(node, "approximate", "none") == "tanh" else GELU
     return Effort(elementwise_ops=result_elements(node) * each)
 
 
 def swish(gates: int = 0) -> CountWork:
-    """x · Sigmoid(alpha·x), and a product for each further gate."""
+    """x · Sigmoid(alpha·x): 5 for each element of the result, 1 more for an alpha; {gates} for what it gates."""
 
     def count(node: Node) -> Effort:
         scaled = number(node, "alpha", 1.0) != 1.0

@@ -67,8 +67,9 @@ def linear(node: Node) -> Effort:
 def support_vectors(node: Node) -> Effort:
     """The kernel of every row with every support vector; then each row of coefficients times the kernels, and a shift.
 
-    Dot products are multiply-adds, the distances of an RBF kernel elementwise. Without vectors it is a linear model.
     Not counted: reading the vectors, which stand in attributes; Platt's probabilities (prob_a, prob_b).
+
+    Dot products are multiply-adds, the distances of an RBF kernel elementwise. Without vectors it is a linear model.
     """
     features, classes = operand_shape(node)[-1], _length(node, "vectors_per_class")
     vectors = _length(node, "support_vectors") // max(features, 1)
@@ -103,7 +104,7 @@ def from_map(node: Node) -> Effort:
 
 
 def feature_vectorizer(node: Node) -> Effort:
-    """Copies the operands side by side."""
+    """Nothing is computed: the operands are copied side by side."""
     return Effort()
 
 

@@ -19,9 +19,12 @@ from .sizes import constant, has_operand, integer, number, operand_elements, ope
 
 
 def convolution(weight: int = 1, bias: int | None = 2, addend: int | None = None, per_output: int = 0) -> CountWork:
-    """Each output element sums input channels of its group × kernel positions: `prod(weight.dims[1:])`.
+    """Each output element sums the input channels of its group × kernel positions, as multiply-adds; bias, addend and
+    activation where they are there; {per_output} more for each element of the result.
 
-    `weight`, `bias` and `addend` are operand slots; `per_output` elementwise operations for each element beside them.
+    Not counted: what other algorithms save (Winograd, FFT) or padding spares.
+
+    `weight`, `bias` and `addend` are operand slots.
     """
 
     def count(node: Node) -> Effort:
@@ -33,13 +36,18 @@ def convolution(weight: int = 1, bias: int | None = 2, addend: int | None = None
 
 
 def transposed_convolution(node: Node) -> Effort:
-    """Each input element is multiplied by the weights of its channel: `prod(weight.dims[1:])` = M/group × kernel."""
+    """Each input element is multiplied by the weights of its channel (output channels of its group × kernel positions),
+    as multiply-adds; the bias where it is there.
+
+    Not counted: that padding cuts off what lies outside the result.
+    """
     macs = operand_elements(node, 0) * math.prod(operand_shape(node, 1)[1:])
     return Effort(macs, result_elements(node) * has_operand(node, 2))
 
 
 def deformable_convolution(node: Node) -> Effort:
-    """A convolution over sampled inputs: each sample weighs 4 neighbours (7 operations), then takes its mask."""
+    """The multiply-adds of a convolution over sampled inputs: each sample weighs 4 neighbours (7), then takes its mask;
+    an offset is added to each coordinate."""
     batch, channels = operand_shape(node, 0)[:2]
     outputs, weight = result_elements(node), operand_shape(node, 1)
     positions = outputs // max(weight[0], 1) // max(batch, 1)
@@ -49,7 +57,8 @@ def deformable_convolution(node: Node) -> Effort:
 
 
 def gemm(a: int = 0, bias: int = 2, per_output: int = 0) -> CountWork:
-    """alpha·A·B + beta·C: M × N × K multiply-adds; one operation an element for each of alpha, beta and C that acts."""
+    """alpha·A·B + beta·C: M × N × K multiply-adds; for each element of the result 1 for each of alpha, beta and C that
+    acts; {per_output} more."""
 
     def count(node: Node) -> Effort:
         inner = operand_shape(node, a)[0 if integer(node, "transA") else -1]
@@ -61,7 +70,11 @@ def gemm(a: int = 0, bias: int = 2, per_output: int = 0) -> CountWork:
 
 
 def matmul(per_output: int = 0, per_input: int = 0, bias: int | None = None) -> CountWork:
-    """Each output element sums over the last dimension of A; `per_input` counts operations on A."""
+    """Each element of the result sums over the last dimension of A, as multiply-adds; a bias where it is there;
+    {per_output} more for each element of the result; {per_input} for each element of A.
+
+    Not counted: the corrections by zero points that integer kernels make.
+    """
 
     def count(node: Node) -> Effort:
         rows = operand_shape(node, 0)
@@ -75,8 +88,11 @@ def matmul(per_output: int = 0, per_input: int = 0, bias: int | None = None) -> 
 
 
 def fused_matmul(node: Node) -> Effort:
-    """A matrix product whose operands may be stored transposed (`transA`; with `transBatchA` the row dimension is
-    first), scaled by alpha, activated."""
+    """Each element of the result sums over the shared dimension, as multiply-adds; 1 for an alpha that acts, and the
+    activation.
+
+    Operands may be stored transposed (`transA`; with `transBatchA` the row dimension is first).
+    """
     rows = operand_shape(node, 0)
     if not rows:
         raise UnknownWork("a matrix product of a scalar is not defined")
@@ -88,7 +104,7 @@ def fused_matmul(node: Node) -> Effort:
 
 
 def block_quantized_matmul(bias: int | None) -> CountWork:
-    """A × an N×K weight that is stored in few bits: each weight is scaled and shifted once before it is used."""
+    """A × an N×K weight in few bits: multiply-adds, and 2 for each weight, which is scaled and shifted once."""
 
     def count(node: Node) -> Effort:
         n, k = integer(node, "N"), integer(node, "K")
@@ -101,8 +117,8 @@ def block_quantized_matmul(bias: int | None) -> CountWork:
 
 
 def scaled_matmul(bias: int, scales: int, quantized_input: int | None = None) -> CountWork:
-    """A × a weight [N, K or packed K] in few bits: each weight is scaled once, by `{scales}` factors; A is quantised
-    where its scale is there."""
+    """A × a weight [N, K or packed K] in few bits: multiply-adds, and {scales} for each weight, to scale it; A is
+    quantised where its scale is there."""
 
     def count(node: Node) -> Effort:
         inputs, outputs = operand_elements(node, 0), result_elements(node)
@@ -116,7 +132,7 @@ def scaled_matmul(bias: int, scales: int, quantized_input: int | None = None) ->
 
 def block_quantized_projections(weights: tuple[tuple[int, str], ...], per_output: int = 0) -> CountWork:
     """RMS norm (after a residual that may be there) and several products of its result with weights in few bits, each
-    weight being scaled and shifted once. {per_output} operations follow for each element.
+    weight being scaled and shifted once; {per_output} more for each element of the result.
 
     `weights`: for each product the slot of its bias and the attribute that says how many columns it has.
     """
@@ -143,7 +159,7 @@ def sparse_matmul(node: Node) -> Effort:
 
 
 def four_bit_matmul(node: Node) -> Effort:
-    """A × a weight in 4 bits whose shape [K, N] is operand 2."""
+    """A × a weight in 4 bits whose shape [K, N] is operand 2: multiply-adds, and 2 for each weight."""
     dims = constant(node, 2)
     if dims is None or not all(isinstance(d, int) for d in dims):
         raise UnknownWork("the shape of the weight (operand 2) is not known")

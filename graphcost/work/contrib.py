@@ -115,8 +115,8 @@ def forbid_repeats(node: Node) -> Effort:
 
 
 def packed_dropout(bias: int | None = None, residual: int | None = None, mode: int = 2) -> CountWork:
-    """Draw, compare, mask and scale each element (as in training, unless operand {mode} is absent); bias and residual
-    where they are there. The mask takes one bit an element."""
+    """Draw, compare, mask and scale each element, as in training unless the operand that says so is absent; bias and
+    residual where they are there."""
 
     def count(node: Node) -> Effort:
         each = 4 * has_operand(node, mode) + has_operand(node, bias) + has_operand(node, residual)

@@ -16,7 +16,12 @@ from .sizes import operand_shape, text
 
 
 def einsum(node: Node) -> Effort:
-    """Indices are those of the equation; an ellipsis stands for numbered ones."""
+    """Operands are joined two by two, from left to right: what the two share and nobody needs later is contracted, as
+    multiply-adds; without such an index they are multiplied elementwise, and what only one has and nobody needs is
+    summed away before.
+
+    Not counted: what a better order of the operands saves.
+    """
     terms, output = _equation(text(node, "equation"), [len(operand_shape(node, i)) for i in range(len(node.operands))])
     sizes: dict[str, int] = {}
     for slot, term in enumerate(terms):

@@ -12,12 +12,12 @@ from .sizes import integer, operand_shape, result_elements
 
 
 def per_element(ops: int) -> CountWork:
-    """As many operations for each element of the result."""
+    """{ops} for each element of the result."""
     return lambda node: Effort(elementwise_ops=ops * result_elements(node))
 
 
 def variadic(finish: int = 0) -> CountWork:
-    """n operands are combined in n - 1 steps; `finish` operations follow (the division of a mean)."""
+    """n - 1 steps for n operands, for each element of the result; {finish} more."""
 
     def count(node: Node) -> Effort:
         return Effort(elementwise_ops=result_elements(node) * (len(node.operands) - 1 + finish))
@@ -26,7 +26,7 @@ def variadic(finish: int = 0) -> CountWork:
 
 
 def cast(node: Node) -> Effort:
-    """One conversion per element; nothing at all where the element type stays the same."""
+    """1 for each element of the result, a conversion; nothing at all where the element type stays the same."""
     if cast_aliases(node):
         return Effort(bytes_read=0, bytes_written=0)
     return Effort(elementwise_ops=result_elements(node))

@@ -24,32 +24,36 @@ from .sizes import (
 
 
 def view(node: Node) -> Effort:
-    """The operand under another name or shape, or something only the host asks for."""
+    """Nothing is computed or moved: the operand under another name or shape, or something only the host asks for."""
     return Effort(bytes_read=0, bytes_written=0)
 
 
 def copy(node: Node) -> Effort:
-    """Everything is read and everything is written."""
+    """Nothing is computed: everything is read and everything is written."""
     return Effort()
 
 
 def copy_first(node: Node) -> Effort:
-    """The first operand is read once, however often it is repeated; the others are settings."""
+    """Nothing is computed: the first operand is read once, however often it is repeated.
+
+    Not counted: the other operands, which are settings.
+    """
     return Effort(bytes_read=operand_bytes(node, 0))
 
 
 def part(node: Node) -> Effort:
-    """Reads what it gives."""
+    """Nothing is computed: what it gives is read and written."""
     return Effort(bytes_read=min(result_bytes(node), operand_bytes(node, 0)))
 
 
 def fill(per_element: int = 0) -> CountWork:
-    """Only writes."""
+    """Only writes; {per_element} for each element of the result."""
     return lambda node: Effort(elementwise_ops=per_element * result_elements(node), bytes_read=0)
 
 
 def gather(data: int = 0, indices: int = 1) -> CountWork:
-    """Reads the indices and the elements that it gives; a table that is smaller than these is read once."""
+    """Nothing is computed: the indices and the elements that it gives are read; a table that is smaller than these is
+    read once."""
 
     def count(node: Node) -> Effort:
         table = operand(node, data)
@@ -60,7 +64,7 @@ def gather(data: int = 0, indices: int = 1) -> CountWork:
 
 
 def scatter(updates: int = 2) -> CountWork:
-    """A copy with some elements replaced, or combined with what was there: one operation for each update then."""
+    """A copy with some elements replaced; 1 for each update that is combined with what was there."""
 
     def count(node: Node) -> Effort:
         combined = text(node, "reduction", "none") != "none"
@@ -70,7 +74,7 @@ def scatter(updates: int = 2) -> CountWork:
 
 
 def one_hot(node: Node) -> Effort:
-    """A comparison of the index with each place."""
+    """1 for each element of the result: the index is compared with each place."""
     return Effort(elementwise_ops=result_elements(node))
 
 

@@ -24,7 +24,7 @@ SOFTMAX = 5
 
 
 def softmax(before: int = 0) -> CountWork:
-    """`before`: operations for each element ahead of the softmax (a bias)."""
+    """Maximum, subtract it, exponential, sum, divide: 5 for each element; {before} before."""
     return lambda node: Effort(elementwise_ops=result_elements(node) * (SOFTMAX + before))
 
 
@@ -34,8 +34,12 @@ def hardmax(node: Node) -> Effort:
 
 
 def layer_normalization(each: int = LAYER_NORM, bias: int | None = 2, addends: tuple[int, ...] = ()) -> CountWork:
-    """Normalised over the dimensions from the attribute `axis` on (the last by default). `bias` is the slot of the
-    shift, `addends` are slots of what is added before; each counts where it is there."""
+    """{each} for each element read; a shift and what is added before where they are there; 3 for each mean (add
+    epsilon, root, reciprocal).
+
+    Normalised over the dimensions from the attribute `axis` on (the last by default). `bias` is the slot of the shift,
+    `addends` are slots of what is added before.
+    """
 
     def count(node: Node) -> Effort:
         dims = operand_shape(node)
@@ -70,14 +74,15 @@ def _rows_of_tables(node: Node, rows: int) -> int:
 
 
 def instance_normalization(node: Node) -> Effort:
-    """A mean and a deviation for each channel of each image; scale and shift."""
+    """A mean and a deviation for each channel of each image, scale and shift: 7 for each element, 3 for each mean."""
     dims = operand_shape(node)
     return Effort(elementwise_ops=math.prod(dims) * (LAYER_NORM + 1) + math.prod(dims[:2]) * PER_MEAN)
 
 
 def group_normalization(groups: str, addends: tuple[int, ...] = ()) -> CountWork:
-    """A mean and a deviation for each group of each image; scale and shift. `groups` is the attribute that says how
-    many groups there are; `activation` = 1 adds a SiLU."""
+    """A mean and a deviation for each group of each image, scale and shift: 7 for each element, 3 for each mean; what
+    is added before and a SiLU after where they are there. `groups` is the attribute that says how many groups there
+    are."""
 
     def count(node: Node) -> Effort:
         dims = operand_shape(node)

@@ -22,7 +22,8 @@ from .sizes import (
 
 
 def window(per_position: int = 1, per_output: int = -1) -> CountWork:
-    """Operations for each position of the kernel and for each element given; padding counts like any position."""
+    """{per_position} for each position of the kernel and element of the result, padding like any other position;
+    {per_output} more for each element of the result."""
 
     def count(node: Node) -> Effort:
         kernel = integers(node, "kernel_shape")
@@ -35,7 +36,7 @@ def window(per_position: int = 1, per_output: int = -1) -> CountWork:
 
 
 def whole(per_input: int = 1, per_output: int = 0) -> CountWork:
-    """Operations for each element read and for each element given."""
+    """{per_input} for each element read; {per_output} for each element of the result."""
 
     def count(node: Node) -> Effort:
         ops = operand_elements(node) * per_input + result_elements(node) * per_output
@@ -59,8 +60,9 @@ def roi_pool(node: Node) -> Effort:
 def roi_align(node: Node) -> Effort:
     """Each bin joins `sampling_ratio`² samples, each the weighted sum of 4 neighbours (7 operations) and one joining.
 
-    With ratio 0 the number of samples follows the size of the regions, which only the data decides. The regions read
-    at most the whole map, or the neighbours of all samples.
+    Not counted: with ratio 0 the number of samples follows the size of the regions, which only the data decides.
+
+    The regions read at most the whole map, or the neighbours of all samples.
     """
     ratio = integer(node, "sampling_ratio")
     if ratio < 1:

@@ -17,11 +17,12 @@ DEQUANTIZE = 2
 
 
 def quantize(node: Node) -> Effort:
-    """One operation fewer without a zero point."""
+    """Divide by the scale, round, add the zero point if any, clamp from both sides: up to 5 for each element."""
     return Effort(elementwise_ops=result_elements(node) * (QUANTIZE - 1 + has_operand(node, 2)))
 
 
 def dequantize(node: Node) -> Effort:
+    """Subtract the zero point if there is one, multiply by the scale: up to 2 for each element."""
     return Effort(elementwise_ops=result_elements(node) * (DEQUANTIZE - 1 + has_operand(node, 2)))
 
 
@@ -31,7 +32,8 @@ def quantize_dynamically(node: Node) -> Effort:
 
 
 def requantized(per_element: int, operands: int = 1) -> CountWork:
-    """An elementwise operation on real numbers between integers: every operand dequantised, the result quantised."""
+    """Between integers, for each element of the result: operands dequantised (2 for each of {operands}), the result
+    quantised (5); {per_element} for the operation itself."""
 
     def count(node: Node) -> Effort:
         return Effort(elementwise_ops=result_elements(node) * (operands * DEQUANTIZE + per_element + QUANTIZE))
@@ -40,7 +42,7 @@ def requantized(per_element: int, operands: int = 1) -> CountWork:
 
 
 def requantized_reduction(per_input: int) -> CountWork:
-    """A reduction between integers."""
+    """{per_input} for each element read, dequantised (2); each element of the result is quantised (5)."""
 
     def count(node: Node) -> Effort:
         inputs, outputs = operand_elements(node), result_elements(node)

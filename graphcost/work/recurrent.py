@@ -15,10 +15,13 @@ _SIGMOID = 4
 
 
 def recurrent(per_unit: int, gates: int, peepholes: int | None = None) -> CountWork:
-    """W [directions, gates·hidden, input] and R [directions, gates·hidden, hidden] at each step of each sequence.
+    """W [directions, gates·hidden, input] and R [directions, gates·hidden, hidden] at each step of each sequence, as
+    multiply-adds; {per_unit} for each hidden unit and step, 2 more for each gate ({gates}) where there is a bias, 6 for
+    peepholes.
 
-    `per_unit`: elementwise operations for a hidden unit and step beside the biases (two for each gate), with the
-    default activations. `peepholes` is the slot of LSTM's P: three products and three sums.
+    Not counted: other activations than the default ones, clipping, steps that a shorter sequence leaves out.
+
+    `peepholes` is the slot of LSTM's P: three products and three sums.
     """
 
     def count(node: Node) -> Effort:

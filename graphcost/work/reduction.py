@@ -11,7 +11,10 @@ from .sizes import integer, operand_bytes, operand_elements, operand_shape, resu
 
 
 def reduction(per_input: int = 1, per_output: int = -1) -> CountWork:
-    """Operations for each element read and for each element given; axes are read by the host, not by the kernel."""
+    """{per_input} for each element read; {per_output} for each element of the result.
+
+    Not counted: the axes, which the host reads to set up the kernel.
+    """
 
     def count(node: Node) -> Effort:
         ops = operand_elements(node) * per_input + result_elements(node) * per_output
@@ -26,7 +29,7 @@ def running(node: Node) -> Effort:
 
 
 def top_k(node: Node) -> Effort:
-    """Each of the n elements of a line goes through a heap of k: log2(k) comparisons."""
+    """Each of the n elements of a line goes through a heap of k: n · log2(k) comparisons."""
     axis = integer(node, "axis", -1)
     length, kept = operand_shape(node)[axis], result_shape(node)[axis]
     lines = operand_elements(node) // max(length, 1)
@@ -34,7 +37,7 @@ def top_k(node: Node) -> Effort:
 
 
 def unique(node: Node) -> Effort:
-    """Sorts its elements."""
+    """n · log2(n) comparisons, to sort n elements."""
     return Effort(elementwise_ops=sort_steps(operand_elements(node)))
 
 

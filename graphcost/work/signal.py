@@ -18,7 +18,10 @@ def fft_ops(points: int) -> int:
 
 
 def dft(node: Node) -> Effort:
-    """One transform along the axis (operand 2, the last signal axis by default) for each line."""
+    """5 n log2 n for each line along the axis, half of it for real data.
+
+    The axis is operand 2, the last signal axis by default.
+    """
     source, target = operand_shape(node), result_shape(node)
     chosen = constant(node, 2)
     axis = int(chosen[0]) if chosen else integer(node, "axis", -2)
@@ -29,7 +32,8 @@ def dft(node: Node) -> Effort:
 
 
 def stft(node: Node) -> Effort:
-    """For each frame: the window (operand 2) multiplied, one transform of the frame's length."""
+    """For each frame: a product with the window (operand 2) where it is there, and 5 n log2 n, half of it for real
+    data."""
     batch, frames, bins, _ = result_shape(node)
     one_sided = integer(node, "onesided", 1)
     points = _frame_length(node)
@@ -46,17 +50,21 @@ def _frame_length(node: Node) -> int | None:
 
 
 def window(cosines: int) -> CountWork:
-    """A constant and weighted cosines of 2πi/n: angle, cosine, weight and sum for each of them."""
+    """A constant and {cosines} weighted cosines of 2πi/n, for each element: angle, cosine, weight and sum (4)."""
     return lambda node: Effort(elementwise_ops=result_elements(node) * 4 * cosines, bytes_read=0)
 
 
 def mel_weights(node: Node) -> Effort:
-    """Each weight lies on a rising or a falling line between two bins: subtract and divide twice, minimum, maximum."""
+    """6 for each element of the result: it lies on a rising or a falling line between two bins (subtract and divide
+    twice, minimum, maximum)."""
     return Effort(elementwise_ops=6 * result_elements(node), bytes_read=0)
 
 
 def real_fft(node: Node) -> Effort:
-    """com.microsoft.Rfft and Irfft: transforms of real data over the last `signal_ndim` axes."""
+    """2.5 n log2 n for each line of the last axis.
+
+    Not counted: transforms over more axes (`signal_ndim`); their work is unknown.
+    """
     if integer(node, "signal_ndim", 1) != 1:
         raise UnknownWork("only transforms over one axis have a formula")
     dims = min(operand_shape(node), result_shape(node), key=len)

@@ -16,7 +16,7 @@ from .sizes import integer, operand_elements, operand_shape, result_elements, te
 
 
 def each_string(node: Node) -> Effort:
-    """One search for each string of operand 0.
+    """1 for each element of operand 0: a string that is searched, split or hashed.
 
     Not counted: the characters, how many there are only the data say.
     """

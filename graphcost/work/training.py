@@ -12,7 +12,7 @@ from .sizes import elements, has_operand, number, operand_elements, result_eleme
 
 
 def draw(per_element: int) -> CountWork:
-    """A random number for each element of the result, and what is made of it; reads nothing."""
+    """{per_element} for each element of the result: a draw, and what is made of it; reads nothing."""
     return lambda node: Effort(elementwise_ops=result_elements(node) * per_element, bytes_read=0)
 
 
@@ -27,11 +27,13 @@ def multinomial(node: Node) -> Effort:
 
 
 def cross_entropy(node: Node) -> Effort:
-    """Log-softmax of the scores, then what picking the labels' takes."""
+    """Log-softmax, 5 for each score; for each label: negate, weigh where there are weights, join unless the reduction
+    is `none`."""
     return Effort(elementwise_ops=SOFTMAX * operand_elements(node) + _picked(node))
 
 
 def likelihood(node: Node) -> Effort:
+    """For each label: negate, weigh where there are weights, join unless the reduction is `none`."""
     return Effort(elementwise_ops=_picked(node))
 
 
@@ -48,7 +50,10 @@ def gradient(node: Node) -> Effort:
 
 
 def optimizer(states: int, per_parameter: int) -> CountWork:
-    """R, T, then the parameters, the gradients and `states` tensors of each parameter, all of one size."""
+    """{per_parameter} for each parameter, 2 more with a norm coefficient.
+
+    Operands: R, T, then the parameters, the gradients and `states` tensors of each parameter, all of one size.
+    """
 
     def count(node: Node) -> Effort:
         tensors = [v for v in node.operands[2:] if v is not None]

@@ -42,8 +42,9 @@ def labelled_tree_ensemble(scores: str) -> CountWork:
     """A comparison for each decision on the longest way down each tree, and a sum for each leaf that it may end in;
     then the transform of the scores.
 
-    `scores` begins the names of the attributes of the leaves: `class` or `target`.
     Not counted: reading the trees, which stand in attributes.
+
+    `scores` begins the names of the attributes of the leaves: `class` or `target`.
     """
 
     def count(node: Node) -> Effort:

@@ -33,7 +33,11 @@ def _weighing(neighbours: int) -> int:
 
 
 def resize(node: Node) -> Effort:
-    """Each element weighs neighbours along every axis that is scaled; reads at most what the samples touch."""
+    """Each element of the result is the weighted sum of n neighbours, 1, 2 or 4 along each axis that is scaled: 2n - 1;
+    nothing for the nearest. Reads at most what the samples touch.
+
+    Not counted: the weights themselves, which are the same for a whole line.
+    """
     source, target = operand_shape(node), result_shape(node)
     scaled = sum(a != b for a, b in zip(source, target))
     neighbours = _NEIGHBOURS.get(text(node, "mode", "nearest"), 1) ** scaled
@@ -42,7 +46,11 @@ def resize(node: Node) -> Effort:
 
 
 def grid_sample(node: Node) -> Effort:
-    """Each element weighs neighbours along every spatial axis, at a place that the grid says (2 operations an axis)."""
+    """Each element of the result is the weighted sum of n neighbours, 1, 2 or 4 along every spatial axis: 2n - 1; 2 for
+    each coordinate of the grid.
+
+    Not counted: the weights themselves.
+    """
     axes = len(operand_shape(node)) - 2
     neighbours = _NEIGHBOURS.get(text(node, "mode", "linear"), 2) ** axes
     return Effort(elementwise_ops=result_elements(node) * _weighing(neighbours) + 2 * operand_elements(node, 1))

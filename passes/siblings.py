@@ -1,0 +1,48 @@
+"""Convolutions that read one tensor and differ only in their filters."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+
+from graphcost.ir import Graph, Node, Value
+from graphcost.types import TensorType
+
+CONV = "onnx.Conv"
+_ATTRS = ("strides", "pads", "dilations", "auto_pad")
+
+
+def siblings(graph: Graph) -> list[list[Node]]:
+    """Groups of two or more, each in execution order, in the order of their first members."""
+    groups: dict[tuple[Value, Hashable], list[Node]] = {}
+    for node in graph:
+        if (key := _key(node)) is not None:
+            groups.setdefault(key, []).append(node)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _key(node: Node) -> tuple[Value, Hashable] | None:
+    """The tensor that it reads, and what must be equal; None for what never merges."""
+    inside = _inside(node)
+    data, conv = node.operand(0), inside[0] if inside else None
+    if data is None or conv is None or conv.op != CONV or conv.attrs.get("group", 1) != 1:
+        return None
+    if any(value is not data and not value.is_weight for value in node.inputs):
+        return None
+    weight, kind = conv.operand(1), node.results[0].type
+    if weight is None or not isinstance(weight.type, TensorType) or not isinstance(kind, TensorType):
+        return None
+    window = None if weight.type.dims is None else weight.type.dims[2:]
+    geometry = tuple(conv.attrs.get(name) for name in _ATTRS)
+    epilogue = tuple(step.op for step in inside[1:])
+    return data, (window, geometry, epilogue, node.attrs.get("precision"), kind.dtype)
+
+
+def _inside(node: Node) -> list[Node]:
+    """A convolution alone, or with the activation of its kernel."""
+    if node.op == CONV:
+        return [node]
+    return list(_first_body(node)) if node.op == "trt.conv_act" else []
+
+
+def _first_body(node: Node) -> Iterable[Node]:
+    return node.bodies[0] if node.bodies else ()
