@@ -59,7 +59,7 @@ def kind_of(node: Node) -> str:
 
 
 def _kind_inside(node: Node) -> str:
-    """The family of the first node of a fused kernel that is more than pointwise: the convolution it is built around."""
+    """The family of the first node of a fused kernel that is more than pointwise: its convolution."""
     kinds = [kind_of(inner) for body in node.bodies for inner in body]
     return next((kind for kind in kinds if kind != "pointwise"), "pointwise")
 

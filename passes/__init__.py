@@ -24,5 +24,7 @@ PLUGIN = Plugin(
         "quantize-weights": lazily("graphcost.passes.quantize_weights", "QuantizeWeights"),
         "reduce-to-pooling": lazily("graphcost.passes.reduce_to_pooling", "ReduceToPooling"),
         "reorder": lazily("graphcost.passes.reorder", "Reorder"),
+        "retarget-concats": lazily("graphcost.passes.retarget_concats", "RetargetConcats"),
+        "retarget-slices": lazily("graphcost.passes.retarget_slices", "RetargetSlices"),
     }
 )

@@ -50,8 +50,8 @@ GEMM_ACT = FusionRule(
     name="gemm-activation",
     kernel="trt.conv_act",
     priority=20,
-    evidence="layer `/classifier/classifier.1/Gemm + (Unnamed Layer* 25) [ElementWise] + /classifier/classifier.2/Relu` "
-    "(fuzzy_onnx-api_alexnet_RTX3060L_fp16); not in a profile of TensorRT 7, whose fully connected tail stays apart",
+    evidence="layer `/classifier/classifier.1/Gemm + (Unnamed Layer* 25) [ElementWise] + "
+    "/classifier/classifier.2/Relu` (fuzzy_onnx-api_alexnet_RTX3060L_fp16); not in a profile of TensorRT 7, whose fully connected tail stays apart",
     anchor=Anchor(frozenset({"onnx.Gemm"}), frozenset({"onnx.Relu"}), limit=1),
     attrs=anchor_precision,
     runtimes=(Versions("tensorrt", (8,)),),
@@ -85,5 +85,5 @@ def _refuse_sum(node: Node, conv: Node, order: Mapping[Node, int]) -> None:
     if len(others) != 1 or not is_elementwise(node) or others[0].is_weight:
         raise Reject(f"{node.name} does not add two tensors of one size", node)
     rival = others[0].producer
-    if rival in order and others[0].use_count == 1 and order[rival] > order.get(conv, -1):
+    if rival is not None and rival in order and others[0].use_count == 1 and order[rival] > order.get(conv, -1):
         raise Reject(f"{rival.name} runs later than {conv.name}, so it takes in {node.name}", node)

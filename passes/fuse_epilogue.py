@@ -43,8 +43,8 @@ def rules_of(graph: Graph) -> tuple[FusionRule, ...]:
             1,
             Versions("tensorrt", (8, 5), (10,)),
             merged,
-            "layer lists of YOLOX-s (FP32: Conv and PWN apart, FP16: fused) and of YOLOv5s INT8 on Orin; only on Ampere "
-            "and Hopper, not in 8.2.5: NVIDIA/TensorRT#2572",
+            "layer lists of YOLOX-s (FP32: Conv and PWN apart, FP16: fused) and of YOLOv5s INT8 on Orin; only on "
+            "Ampere and Hopper, not in 8.2.5: NVIDIA/TensorRT#2572",
         ),
     )
 

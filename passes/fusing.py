@@ -11,13 +11,13 @@ from graphcost.types import FLOATS, Attr, TensorType
 
 CONVOLUTIONS = frozenset({"onnx.Conv", "onnx.ConvTranspose"})
 
-POINTWISE = frozenset(
-    f"onnx.{op}"
-    for op in (
-        "Abs Add Ceil Celu Clip Cos Div Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Log Max Min Mish Mul "
-        "Neg Pow Reciprocal Relu Round Selu Sigmoid Sin Softplus Softsign Sqrt Sub Swish Tanh ThresholdedRelu"
-    ).split()
-) | {"group.gelu"}
+POINTWISE = frozenset({
+    "onnx.Abs", "onnx.Add", "onnx.Ceil", "onnx.Celu", "onnx.Clip", "onnx.Cos", "onnx.Div", "onnx.Elu", "onnx.Erf",
+    "onnx.Exp", "onnx.Floor", "onnx.Gelu", "onnx.HardSigmoid", "onnx.HardSwish", "onnx.LeakyRelu", "onnx.Log",
+    "onnx.Max", "onnx.Min", "onnx.Mish", "onnx.Mul", "onnx.Neg", "onnx.Pow", "onnx.Reciprocal", "onnx.Relu",
+    "onnx.Round", "onnx.Selu", "onnx.Sigmoid", "onnx.Sin", "onnx.Softplus", "onnx.Softsign", "onnx.Sqrt", "onnx.Sub",
+    "onnx.Swish", "onnx.Tanh", "onnx.ThresholdedRelu", "group.gelu",
+})  # fmt: skip
 """Activations, elementwise and unary layers: what a pointwise kernel can compute."""
 
 PWN = "trt.pointwise"

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
 import graphcost
 from graphcost.api import Run
-from graphcost.kernels import kind_of
-from graphcost.passes import fuse_convolution, fuse_epilogue, fuse_pointwise
-from graphcost.target import make_target
 
 SHARED = Path(__file__).parents[2] / "shared"
 MODELS = Path(__file__).parents[1] / "examples" / "models"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
+from effort import calls
 from harness import GOLDEN, Golden, make_context, registry
 
 from graphcost.analyses import VALUES
@@ -157,25 +157,16 @@ def _block(graph: Graph, zero: Value, entry: Value) -> Value:
 
 
 @pytest.mark.parametrize("name", PASSES)
-def test_time_per_node_does_not_grow_with_the_graph(name: str) -> None:
-    """Ten times the nodes; anything quadratic would take ten times as long for each. Garbage collection apart."""
-    import gc
+def test_effort_per_node_does_not_grow_with_the_graph(name: str) -> None:
+    """Ten times the nodes; anything quadratic would take ten times as much for each."""
 
-    def seconds_per_node(length: int) -> float:
+    def calls_per_node(length: int) -> float:
         graph = stack(length)
         ctx = make_context(graph, BEST)
         ctx.get(VALUES)
-        began = time.perf_counter()
-        make(name).run(graph, ctx)
-        return (time.perf_counter() - began) / length
+        return calls(lambda: make(name).run(graph, ctx)) / length
 
-    gc.disable()
-    try:
-        small = min(seconds_per_node(1_000) for _ in range(3))
-        large = min(seconds_per_node(10_000) for _ in range(2))
-    finally:
-        gc.enable()
-    assert large < 3 * small
+    assert calls_per_node(3_000) < 1.5 * calls_per_node(300)
 
 
 # What is offered

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import random
-import time
 from collections.abc import Sequence
 
 import pytest
+from effort import calls
 from graphcost.passes.reorder import Reorder
 from harness import make_context
 from hypothesis import given, settings
@@ -213,18 +212,12 @@ def irregular(count: int) -> Graph:
     return net.graph
 
 
-def test_time_grows_with_the_number_of_nodes_and_not_faster():
-    def seconds_per_node(count: int) -> float:
+def test_effort_grows_with_the_number_of_nodes_and_not_faster():
+    def calls_per_node(count: int) -> float:
         graph = irregular(count)
-        gc.disable()  # what the collector does depends on all that is alive
-        start = time.process_time()
-        find_order(graph, IN_PLACE)
-        spent = time.process_time() - start
-        gc.enable()
-        return spent / count
+        return calls(lambda: find_order(graph, IN_PLACE)) / count
 
-    few = min(seconds_per_node(3_000) for _ in range(5))
-    assert min(seconds_per_node(50_000) for _ in range(2)) <= 1.5 * few
+    assert calls_per_node(20_000) <= 1.5 * calls_per_node(2_000)
 
 
 # What tests are made of

@@ -473,7 +473,7 @@ def test_a_string_operator_is_counted_but_its_bytes_are_not_known():
     text = TensorType("str", (2, 3))
     found = counted("onnx.StringConcat", [text, text], [text])
     assert (found.work.elementwise_ops, found.ops_known, found.bytes_known) == (6, True, False)
-    assert found.unknown == "the size of %x0: str[2,3], %x1: str[2,3], %y0: str[2,3] is not known: a string has no fixed size"
+    assert str(found.unknown).endswith("%y0: str[2,3] is not known: a string has no fixed size")
 
 
 def test_n_grams_are_looked_up_with_every_number_of_skipped_words():

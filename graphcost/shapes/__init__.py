@@ -30,6 +30,7 @@ from . import (
     joining,
     layout,
     ml,
+    nchwc,
     normalization,
     plugins,
     pooling,
@@ -65,7 +66,7 @@ def _joined(tables: Iterable[Mapping[str, T]]) -> dict[str, T]:
 
 _FAMILIES = (
     attention, contraction, contrib, contrib_attention, contrib_blocks, convolution, elementwise, filling, generators,
-    imaging, indexing, joining, layout, ml, normalization, plugins, pooling, quantization, recurrent, reduction,
+    imaging, indexing, joining, layout, ml, nchwc, normalization, plugins, pooling, quantization, recurrent, reduction,
     sampling, selection, sequences, spectral, strings, training,
 )  # fmt: skip
 

@@ -179,6 +179,7 @@ CONTRACTION: Mapping[str, CountWork] = {
     "onnx.MatMulInteger": matmul(),
     "onnx.QLinearMatMul": matmul(per_output=QUANTIZE),
     "com.microsoft.FusedConv": convolution(addend=3),
+    "com.microsoft.nchwc.Conv": convolution(addend=3),
     "com.microsoft.NhwcConv": convolution(),
     "com.microsoft.NhwcFusedConv": convolution(addend=3),
     "com.microsoft.QLinearConv": convolution(weight=3, bias=8, per_output=QUANTIZE),

@@ -156,6 +156,8 @@ MOVEMENT: Mapping[str, CountWork] = {
     "com.microsoft.Range": fill(2),
     "com.microsoft.RemovePadding": part,
     "com.microsoft.RestorePadding": copy,
+    "com.microsoft.nchwc.ReorderInput": copy,
+    "com.microsoft.nchwc.ReorderOutput": copy,
     "com.microsoft.TorchEmbedding": gather(),
     "com.microsoft.Trilu": copy_first,
     "com.microsoft.UnfoldTensor": copy_first,

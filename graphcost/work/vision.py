@@ -114,6 +114,7 @@ VISION: Mapping[str, CountWork] = {
     "onnx.NonMaxSuppression": non_max_suppression,
     "onnx.ImageDecoder": decode_image,
     "onnx.Det": determinant,
+    "com.microsoft.nchwc.Upsample": resize,
     "com.microsoft.CropAndResize": crop_and_resize,
     "com.microsoft.GridSample": grid_sample,
     "com.microsoft.Inverse": inverse,
