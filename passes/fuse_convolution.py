@@ -51,7 +51,8 @@ GEMM_ACT = FusionRule(
     kernel="trt.conv_act",
     priority=20,
     evidence="layer `/classifier/classifier.1/Gemm + (Unnamed Layer* 25) [ElementWise] + "
-    "/classifier/classifier.2/Relu` (fuzzy_onnx-api_alexnet_RTX3060L_fp16); not in a profile of TensorRT 7, whose fully connected tail stays apart",
+    "/classifier/classifier.2/Relu` (fuzzy_onnx-api_alexnet_RTX3060L_fp16);"
+    " not in a profile of TensorRT 7, whose fully connected tail stays apart",
     anchor=Anchor(frozenset({"onnx.Gemm"}), frozenset({"onnx.Relu"}), limit=1),
     attrs=anchor_precision,
     runtimes=(Versions("tensorrt", (8,)),),

@@ -22,7 +22,7 @@ class RetargetConcats(Pass):
     """Replace a Concat of floating-point tensors by a view: those who make its parts write them into the whole.
 
     A part is copied into its place (`X copy`) where its producer has another reader, is a merged kernel, a Resize or a
-    slice, or the part is an input or a weight of the network. Where all would be copied the Concat stays one kernel.
+    slice, or the part is an input or a weight of the network.
 
     Evidence: "Eliminating concatenation", "Generating copy for <merged layer>", "Retargeting" in the build log of
     GoogLeNet (TensorRT 3 to 5); copies "because input does not support striding" and "because of stomping hazard" in
@@ -46,25 +46,23 @@ class _Retargeting:
 
     def visit(self, node: Node) -> bool:
         whole = node.results[0].type
-        if not _is_placed(whole) or len(node.operands) < 2:
+        if len(node.operands) < 2:
+            return False
+        if not _is_placed(whole):
             self.ledger.refuse(node, f"%{node.results[0].name} is no tensor of numbers of known size")
             return False
         reasons = [None if part is None else _why_copied(part, whole) for part in node.operands]
-        if all(reasons):
-            self.ledger.refuse(node, f"every part would be copied: {reasons[0]}")
-            return False
         self._retarget(node, reasons)
         return True
 
     def _retarget(self, node: Node, reasons: list[str | None]) -> None:
-        share = 1 / max(sum(reason is not None for reason in reasons), 1)
+        share = 1 / (1 + sum(reason is not None for reason in reasons))
         origin = [Origin(name, part * share) for name, part in node.own_origin]
         copies = [self._copy(node, part, origin) if part and reason else None
                   for part, reason in zip(node.operands, reasons)]  # fmt: skip
         parts = [copy.results[0] if copy else part for copy, part in zip(copies, node.operands)]
         made = [copy for copy in copies if copy is not None]
         attrs = {key: node.attrs[key] for key in ("axis", "precision") if key in node.attrs}
-        origin = [] if made else list(node.own_origin)
         view = Node("trt.concat_view", parts, node.results, attrs, name=node.name, origin=origin)
         copied = "; ".join(reason for reason in reasons if reason)
         self.ledger.replace(node, [*made, view], f"parts are written into their places; copied: {copied or 'none'}")

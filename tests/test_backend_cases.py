@@ -18,6 +18,9 @@ from graphcost.errors import UserError
 
 SUITES = ("node", "simple", "pytorch-operator", "pytorch-converted")
 WHOLE = 0.98
+WHOLE_WITHOUT_TEXT = 0.99
+MANY = 2000
+"""As many models as onnx has since 1.23: in older ones those with strings are a larger share."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,13 @@ def test_the_work_of_nearly_every_model_is_known_as_a_whole():
     """The others are printed, with the reason (pytest -rP shows them)."""
     found = [model for suite in SUITES for model in analysed(suite)]
     partly = [model for model in found if model.reasons]
-    share = 1 - len(partly) / len(found)
+    textual = [model for model in partly if any("a string has no fixed size" in reason for reason in model.reasons)]
+    share, without_text = 1 - len(partly) / len(found), 1 - (len(partly) - len(textual)) / (len(found) - len(textual))
     print(f"{len(found) - len(partly)} of {len(found)} models ({share:.2%}) have coverage 1.0; the others:")
     print(listing(partly))
     assert len(found) > 1_000
-    assert share >= WHOLE
+    assert without_text >= WHOLE_WITHOUT_TEXT
+    assert share >= WHOLE or len(found) < MANY
 
 
 def test_a_model_of_which_something_is_unknown_says_why():

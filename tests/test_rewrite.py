@@ -745,6 +745,6 @@ def test_the_number_of_attempts_grows_with_the_graph_and_not_faster():
     conv = rule(
         name="conv", kernel="conv", priority=1, anchor=Anchor(frozenset({"onnx.Conv"}), frozenset({"pwn", "onnx.Add"}))
     )
-    small, large = (apply_rules(blocks(count), [swish, conv], Journal()) for count in (250, 25_000))
-    assert (small.count, large.count) == (500, 50_000)
-    assert large.attempts <= 100 * small.attempts
+    small, large = (apply_rules(blocks(count), [swish, conv], Journal()) for count in (250, 2_500))
+    assert (small.count, large.count) == (500, 5_000)
+    assert large.attempts <= 10 * small.attempts

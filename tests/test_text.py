@@ -222,7 +222,7 @@ def graphs(draw: st.DrawFn, depth: int = 1, outside: int = 0) -> Graph:
     return graph
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(graphs())
 def test_any_graph_round_trips(graph: Graph) -> None:
     graph.verify()

@@ -1,5 +1,7 @@
-"""com.microsoft.nchwc: what ONNX Runtime writes when it saves a model optimised for CPUs. Channels lie in blocks of 8 or
-16, as the processor has it, and their number is padded to whole blocks."""
+"""com.microsoft.nchwc: what ONNX Runtime writes when it saves a model optimised for CPUs.
+
+Channels lie in blocks of 8 or 16, as the processor has it, and their number is padded to whole blocks.
+"""
 
 from __future__ import annotations
 
