@@ -26,7 +26,7 @@ class FuseConvolution(Pass):
     name: ClassVar[str] = "fuse-convolution"
 
     def run(self, graph: Graph, ctx: Context) -> Change:
-        return fuse(graph, rules_of(graph), ctx)
+        return fuse(self.name, graph, rules_of(graph), ctx)
 
 
 def rules_of(graph: Graph) -> tuple[FusionRule, ...]:

@@ -29,7 +29,7 @@ class FuseEpilogue(Pass):
     name: ClassVar[str] = "fuse-epilogue"
 
     def run(self, graph: Graph, ctx: Context) -> Change:
-        return fuse(graph, rules_of(graph), ctx)
+        return fuse(self.name, graph, rules_of(graph), ctx)
 
 
 def rules_of(graph: Graph) -> tuple[FusionRule, ...]:

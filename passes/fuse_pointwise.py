@@ -24,7 +24,7 @@ class FusePointwise(Pass):
     name: ClassVar[str] = "fuse-pointwise"
 
     def run(self, graph: Graph, ctx: Context) -> Change:
-        return fuse(graph, RULES, ctx)
+        return fuse(self.name, graph, RULES, ctx)
 
 
 def _fits(node: Node, taken: tuple[Node, ...]) -> None:

@@ -9,6 +9,8 @@ from graphcost.pipeline import UNCHANGED, Change, Context
 from graphcost.rewrite import FusionRule, Match, apply_rules, rules_for
 from graphcost.types import FLOATS, Attr, TensorType
 
+from .ledger import Ledger
+
 CONVOLUTIONS = frozenset({"onnx.Conv", "onnx.ConvTranspose"})
 
 POINTWISE = frozenset({
@@ -23,9 +25,11 @@ POINTWISE = frozenset({
 PWN = "trt.pointwise"
 
 
-def fuse(graph: Graph, rules: tuple[FusionRule, ...], ctx: Context) -> Change:
-    """Apply the rules that hold for the target."""
-    applied = apply_rules(graph, rules_for(rules, ctx.target), ctx.journal)
+def fuse(name: str, graph: Graph, rules: tuple[FusionRule, ...], ctx: Context) -> Change:
+    """Apply the rules that hold for the target, and book what no longer goes through memory, for the pass named."""
+    ledger = Ledger(name, graph, ctx)
+    applied = apply_rules(graph, rules_for(rules, ctx.target), ctx.journal, ledger.book)
+    ledger.close()
     return Change(applied.count) if applied.count else UNCHANGED
 
 

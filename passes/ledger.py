@@ -86,10 +86,15 @@ class Ledger:
 
     def gather(self, nodes: Sequence[Node], make: Callable[[], Node], reason: str) -> Node:
         """Let `make` put one node in the place of several, and book what that saves."""
+        new = self.book(nodes, make, reason)
+        self.ctx.journal.did(self.rule, new, reason)
+        return new
+
+    def book(self, nodes: Sequence[Node], make: Callable[[], Node], reason: str) -> Node:
+        """The same, where somebody else tells that it was done."""
         self.touch(*nodes)
         graph = self._graph_of(nodes[0])
         new = make()
-        self.ctx.journal.did(self.rule, new, reason)
         self._rebook(graph, nodes, [new], reason)
         return new
 

@@ -10,6 +10,7 @@ from graphcost.ir import Graph, Node
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.rewrite import Reject, merge_horizontal
 
+from .ledger import Ledger
 from .siblings import siblings
 
 
@@ -27,19 +28,21 @@ class MergeSiblings(Pass):
     name: ClassVar[str] = "merge-siblings"
 
     def run(self, graph: Graph, ctx: Context) -> Change:
-        count = sum(_merge(graph, group, ctx) for group in siblings(graph))
+        ledger = Ledger(self.name, graph, ctx)
+        count = sum(_merge(graph, group, ledger) for group in siblings(graph))
+        ledger.close()
         return Change(count) if count else UNCHANGED
 
 
-def _merge(graph: Graph, group: Sequence[Node], ctx: Context) -> bool:
+def _merge(graph: Graph, group: Sequence[Node], ledger: Ledger) -> bool:
     precision = group[0].attrs.get("precision")
     attrs = {} if precision is None else {"precision": precision}
     name = " || ".join(node.name for node in group)
+    reason = f"{len(group)} convolutions that read one tensor run as one"
     try:
-        kernel = merge_horizontal(graph, group, "trt.merged", attrs, name)
+        ledger.gather(group, lambda: merge_horizontal(graph, group, "trt.merged", attrs, name), reason)
     except Reject as refusal:
         for node in group:
-            ctx.journal.refused(MergeSiblings.name, node, refusal.reason)
+            ledger.refuse(node, refusal.reason)
         return False
-    ctx.journal.did(MergeSiblings.name, kernel, f"{len(group)} convolutions that read one tensor run as one")
     return True

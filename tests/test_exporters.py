@@ -105,13 +105,13 @@ class Signature:
 
 def signature(node: Node, operators: Operators, nothing: frozenset[str]) -> Signature:
     work = node_work(node, operators).work
-    bias = zero_bias(node, nothing)
-    added = 0 if bias is None else node.results[0].type.elements or 0
-    read = 0 if bias is None else bias.type.size_bytes or 0
+    biases = zero_biases(node, nothing)
+    added = sum(biases.values())
+    read = sum(bias.type.size_bytes or 0 for bias in biases)
     return Signature(
         node.op,
         precision_of(node),
-        tuple(sorted(str(v.type) for v in node.inputs if not is_parameter(v) and v is not bias)),
+        tuple(sorted(str(v.type) for v in node.inputs if not is_parameter(v) and v not in biases)),
         tuple(str(v.type) for v in node.results),
         work.macs,
         work.elementwise_ops - added,
@@ -119,9 +119,19 @@ def signature(node: Node, operators: Operators, nothing: frozenset[str]) -> Sign
     )
 
 
-def zero_bias(node: Node, nothing: frozenset[str]) -> Value | None:
-    bias = node.operand(2) if node.op in ("onnx.Conv", "onnx.Gemm") else None
-    return bias if bias is not None and bias.name in nothing else None
+def zero_biases(node: Node, nothing: frozenset[str]) -> dict[Value, int]:
+    """The operands that are biases of zeros, of a kernel those of the nodes in it, and how many additions each is."""
+    if not node.op.startswith("trt."):
+        bias = node.operand(2) if node.op in ("onnx.Conv", "onnx.Gemm") else None
+        return {} if bias is None or bias.name not in nothing else {bias: node.results[0].type.elements or 0}
+    return {
+        node.operands[slot]: added
+        for body in node.bodies
+        for inner in body
+        for bias, added in zero_biases(inner, nothing).items()
+        for value, slot in zip(body.inputs, body.binds)
+        if value is bias
+    }
 
 
 def is_parameter(value: Value) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
 
 from graphcost.ir import Graph, Node, merge_origins
 from graphcost.journal import Journal, Refused
@@ -24,13 +26,22 @@ class Applied:
     attempts: int
 
 
-def apply_rules(graph: Graph, rules: Sequence[FusionRule], journal: Journal) -> Applied:
+Book: TypeAlias = Callable[[Sequence[Node], Callable[[], Node], str], Node]
+"""Lets the function given put one node in the place of several, and books what that saves, for the reason given."""
+
+
+def unbooked(nodes: Sequence[Node], make: Callable[[], Node], reason: str) -> Node:
+    """Nothing is booked."""
+    return make()
+
+
+def apply_rules(graph: Graph, rules: Sequence[FusionRule], journal: Journal, book: Book = unbooked) -> Applied:
     """Fuse until no rule applies. Rules of the same priority are tried in the order given.
 
     What was done, and for each rule and place why it was not, goes to the journal. The result depends only on the
     graph and the rules. Linear in the nodes of the graph: a place is tried again only after a fusion near it.
     """
-    run = _Run(graph, journal, _levels(rules), max((rule.depth for rule in rules), default=0))
+    run = _Run(graph, journal, _levels(rules), max((rule.depth for rule in rules), default=0), book)
     run.look_at(graph)
     while (place := run.next()) is not None:
         run.try_rules(*place)
@@ -73,6 +84,7 @@ class _Run:
     journal: Journal
     levels: list[_Level]
     reach: int  # how far behind a new kernel a match may end that contains it
+    book: Book
     count: int = 0
     attempts: int = 0
     refusals: dict[tuple[str, Node], Reject] = field(default_factory=dict)
@@ -96,7 +108,7 @@ class _Run:
             self.attempts += 1
             try:
                 match = rule.match(node)
-                kernel = rule.apply(self.graph, match)
+                kernel = self.book(match.nodes, partial(rule.apply, self.graph, match), f"inside a {rule.kernel}")
             except Reject as reason:
                 self.refusals[rule.name, node] = reason
                 continue
