@@ -24,7 +24,7 @@ golden: $(VENV)/installed-dev ## write the golden files anew from what the passe
 	$(BIN)/python -m pytest tests/golden --update-golden
 
 docs: $(VENV)/installed-dev ## write the generated pages anew
-	$(BIN)/python -m graphcost.lint.documentation > docs/lint.md > docs/lint.md
+	$(BIN)/python -m graphcost.lint.documentation > docs/lint.md
 	$(BIN)/graphcost operators -o docs/operators.md
 
 bench: $(VENV)/installed-dev ## cold start, scaling, peers: side by side, as ratios

@@ -19,6 +19,8 @@ LARGEST = 16
 class FusePointwise(Pass):
     """Put activations, unary and elementwise operations over tensors of one size into one kernel (`PWN`), as long as
     one result leaves it. Other operands have the same size, or are known scalars.
+
+    Evidence: PointWiseFusion in TensorRT's build logs, and PointWise fusion in its developer guide.
     """
 
     name: ClassVar[str] = "fuse-pointwise"

@@ -10,6 +10,9 @@ from graphcost.types import TensorType
 CONV = "onnx.Conv"
 _ATTRS = ("strides", "pads", "dilations", "auto_pad")
 
+WIDEST = 8
+"""Convolutions in one merged kernel. Engines show two and three; that there is a limit is assumed."""
+
 
 def siblings(graph: Graph) -> list[list[Node]]:
     """Groups of two or more, each in execution order, in the order of their first members."""
@@ -17,7 +20,8 @@ def siblings(graph: Graph) -> list[list[Node]]:
     for node in graph:
         if (key := _key(node)) is not None:
             groups.setdefault(key, []).append(node)
-    return [group for group in groups.values() if len(group) > 1]
+    parts = [group[at : at + WIDEST] for group in groups.values() for at in range(0, len(group), WIDEST)]
+    return [part for part in parts if len(part) > 1]
 
 
 def _key(node: Node) -> tuple[Value, Hashable] | None:

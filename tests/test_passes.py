@@ -24,8 +24,8 @@ CASES = sorted(GOLDEN.glob("*/*.gcir"))
 PASSES = (
     "fold-shapes", "eliminate-noops", "canonicalize-slices", "canonicalize-layout", "canonicalize-arithmetic",
     "canonicalize-contraction", "quantize-weights", "reduce-to-pooling", "merge-concats", "fold-batch-norm",
-    "outline-groups", "dce", "assign-precision", "fuse-convolution", "fuse-pointwise", "fuse-epilogue", "merge-siblings",
-    "retarget-slices", "retarget-concats", "reorder",
+    "outline-groups", "dce", "assign-precision", "fuse-convolution", "fuse-pointwise", "fuse-epilogue",
+    "merge-siblings", "retarget-slices", "retarget-concats", "reorder",
 )  # fmt: skip
 BEST = make_target("agx-xavier", "tensorrt-8.5", "best")
 

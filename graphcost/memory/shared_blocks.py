@@ -1,9 +1,10 @@
 """Shared blocks: tensors that are never needed together take turns in one, and the arena is the sum of the blocks.
 
-This is as near to TensorRT's plan as its logs tell, as they are recalled: none is among our evidence. Up to 8.4 a verbose build log lists `Block size N` for each block
-and a `Total Activation Memory` that is their sum; from 8.5 on it says `[BlockAssignment] Algorithm ShiftNTopDown … to
-assign B blocks to N nodes requiring M bytes`. So: a few blocks, which many tensors share. Inferred, and nowhere
-documented: that the largest tensors choose first, and that a tensor goes to the first block that is free for it.
+This is as near to TensorRT's plan as its logs tell, as they are recalled: none is among our evidence. Up to 8.4 a
+verbose build log lists `Block size N` for each block and a `Total Activation Memory` that is their sum; from 8.5 on it
+says `[BlockAssignment] Algorithm ShiftNTopDown … to assign B blocks to N nodes requiring M bytes`. So: a few blocks,
+which many tensors share. Inferred, and nowhere documented: that the largest tensors choose first, and that a tensor
+goes to the first block that is free for it.
 """
 
 from __future__ import annotations
