@@ -623,7 +623,7 @@ def test_what_ended_an_anchored_match_is_told_beside_what_was_done():
     assert [entry.text for entry in journal.did_] == ["c + r fused into trt.conv_pointwise"]
     assert reasons(journal, "d") == [
         "d is onnx.Conv, which this kernel cannot take in",
-        "return is return, which this kernel cannot take in",
+        "its result is an output of the graph",
     ]
 
 

@@ -62,6 +62,8 @@ class Anchor:
         return closed, Reject(f"nothing reads {closed[-1].name}", closed[-1])
 
     def _admit(self, node: Node, taken: tuple[Node, ...]) -> None:
+        if node.op == "return":
+            raise Reject("its result is an output of the graph", node)
         if node.op not in self.absorbs:
             raise Reject(f"{node.name} is {node.op}, which this kernel cannot take in", node)
         if len(taken) > self.limit:
