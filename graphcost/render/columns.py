@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 GAP = "  "
 _LEAST_NAME = 24  # below this a name says nothing; other columns have to go instead
-
-Paint: TypeAlias = "Callable[[str, str], str]"
 
 
 @dataclass(frozen=True)
