@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Protocol, TypeAlias
 
 from .device import DeviceProfile
+from .geometry import Contraction, Window
 from .types import Attr, TensorType
 from .work.node import Work
 
@@ -53,6 +54,12 @@ class KernelQuery:
     phase: str = "forward"
     launches: bool = True
     """False for a view, which costs nothing."""
+    contractions: tuple[Contraction, ...] = ()
+    """The matrix products inside, one for each; one whose dimensions are not all known is left out."""
+    epilogue: tuple[str, ...] = ()
+    """Operators fused behind the first of them, or behind a pooling: ("Add", "Relu")."""
+    window: Window | None = None
+    """Of the first convolution or pooling inside."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .cost import KernelQuery
+from .geometry import geometry_of
 from .ir import Graph, Node, Value
 from .operators import Operators, Relation
 from .types import BITS, FLOATS, TensorType
@@ -97,6 +98,7 @@ def launches(node: Node, operators: Operators) -> bool:
 
 def query_of(node: Node, work: NodeWork, operators: Operators) -> KernelQuery:
     """The question to the cost models about one node."""
+    geometry = geometry_of(node)
     return KernelQuery(
         kind=kind_of(node),
         op=node.op,
@@ -107,6 +109,9 @@ def query_of(node: Node, work: NodeWork, operators: Operators) -> KernelQuery:
         work_known=work.unknown is None,
         attrs=node.attrs,
         launches=launches(node, operators),
+        contractions=geometry.contractions,
+        epilogue=geometry.epilogue,
+        window=geometry.window,
     )
 
 

@@ -1,0 +1,127 @@
+"""Geometry: the matrix products inside a kernel, from shapes alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from graphcost.api import Run, run
+from graphcost.cost import KernelQuery
+from graphcost.geometry import Contraction, Geometry, Window, geometry_of
+from graphcost.kernels import queries_of
+from graphcost.text import parse_graph
+from graphcost.work import work_table
+
+MODELS = Path(__file__).parents[1] / "examples" / "models"
+
+
+def geometry(text: str) -> Geometry:
+    graph = parse_graph(text)
+    graph.verify()
+    return geometry_of(list(graph)[-1])
+
+
+def one(text: str) -> Contraction:
+    (found,) = geometry(text).contractions
+    return found
+
+
+CONV = """graph g(%x: f32[2,8,9,9], %w: f32[16,4,3,3]) {{
+  %y: f32[2,16,5,5] = onnx.Conv(%x, %w) group=2 kernel_shape=[3,3] pads=[1,1,1,1] {strides}
+  return %y
+}}"""
+
+
+def test_a_convolution_is_pixels_by_channels_over_channels_times_window():
+    found = one(CONV.format(strides="strides=[2,2]"))
+    assert (found.kind, found.batch, found.groups, found.m, found.n, found.k) == ("conv", 1, 2, 2 * 5 * 5, 8, 4 * 9)
+    assert (found.window, found.strides, found.dilations) == ((3, 3), (2, 2), (1, 1))
+    assert (found.input_dims, found.output_dims) == ((2, 8, 9, 9), (2, 16, 5, 5))
+
+
+def test_a_transposed_convolution_multiplies_each_pixel_of_its_input():
+    found = one("""graph g(%x: f32[1,8,4,4], %w: f32[8,6,2,2]) {
+  %y: f32[1,6,8,8] = onnx.ConvTranspose(%x, %w) kernel_shape=[2,2] strides=[2,2]
+  return %y
+}""")
+    assert (found.kind, found.m, found.n, found.k, found.strides) == ("deconv", 16, 6 * 4, 8, (2, 2))
+
+
+def test_rows_of_a_batch_that_share_a_weight_are_one_product():
+    found = one("""graph g(%x: f32[4,10,32], %w: f32[32,7]) {
+  %y: f32[4,10,7] = onnx.MatMul(%x, %w)
+  return %y
+}""")
+    assert (found.kind, found.batch, found.m, found.n, found.k) == ("gemm", 1, 40, 7, 32)
+
+
+def test_products_of_activations_are_a_batch():
+    found = one("""graph g(%x: f32[4,3,10,32], %w: f32[4,3,32,7]) {
+  %y: f32[4,3,10,7] = onnx.MatMul(%x, %w)
+  return %y
+}""")
+    assert (found.batch, found.m, found.n, found.k, found.transposed) == (12, 10, 7, 32, False)
+
+
+def test_a_transposed_weight_is_said_to_be_so():
+    found = one("""graph g(%x: f32[5,32], %w: f32[7,32]) {
+  %y: f32[5,7] = onnx.Gemm(%x, %w) transB=1
+  return %y
+}""")
+    assert (found.m, found.n, found.k, found.transposed) == (5, 7, 32, True)
+
+
+def test_an_unknown_dimension_leaves_the_product_out():
+    found = geometry("""graph g(%x: f32[?n,32], %w: f32[32,7]) {
+  %y: f32[?n,7] = onnx.MatMul(%x, %w)
+  return %y
+}""")
+    assert found.contractions == ()
+
+
+KERNEL = """graph g(%x: f16[1,8,9,9], %w: f16[16,8,3,3], %v: f16[4,8,3,3], %z: f16[1,16,9,9]) {
+  %y: f16[1,16,9,9], %u: f16[1,4,9,9] = trt.conv(%x, %w, %v, %z) {
+    ^(%a = %x: f32[1,8,9,9], %k = %w: f32[16,8,3,3], %r = %z: f32[1,16,9,9])
+    %c: f32[1,16,9,9] = onnx.Conv(%a, %k) kernel_shape=[3,3] pads=[1,1,1,1]
+    %s: f32[1,16,9,9] = onnx.Add(%c, %r)
+    %t: f32[1,16,9,9] = onnx.Relu(%s)
+    return %t
+    ^(%a = %x: f32[1,8,9,9], %k = %v: f32[4,8,3,3])
+    %c: f32[1,4,9,9] = onnx.Conv(%a, %k) kernel_shape=[3,3] pads=[1,1,1,1]
+    return %c
+  }
+  return %y, %u
+}"""
+
+
+def test_a_merged_kernel_has_the_products_of_all_its_bodies():
+    assert [found.n for found in geometry(KERNEL).contractions] == [16, 4]
+
+
+def test_what_is_fused_behind_is_the_epilogue():
+    found = geometry(KERNEL)
+    assert (found.epilogue, found.window) == (("Add", "Relu"), Window((3, 3), (1, 1)))
+
+
+def test_a_pooling_has_a_window_and_no_product():
+    found = geometry("""graph g(%x: f32[1,8,9,9]) {
+  %y: f32[1,8,4,4] = onnx.MaxPool(%x) kernel_shape=[3,3] strides=[2,2]
+  return %y
+}""")
+    assert (found.contractions, found.window) == ((), Window((3, 3), (2, 2)))
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*.onnx")), ids=lambda path: path.stem)
+def test_products_add_up_to_the_macs_of_their_kernel(path: Path):
+    found = run(path, "nano", precision="fp16")
+    contracting = [q for q in _queries(found) if q.contractions]
+    assert contracting
+    assert all(sum(part.macs for part in query.contractions) == query.work.macs for query in contracting)
+
+
+def _queries(found: Run) -> list[KernelQuery]:
+    from harness import registry
+
+    operators = registry().operators
+    return queries_of(found.graph, work_table(found.graph, operators), operators)
