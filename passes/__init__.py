@@ -19,6 +19,7 @@ PLUGIN = Plugin(
         "fuse-epilogue": lazily("graphcost.passes.fuse_epilogue", "FuseEpilogue"),
         "fuse-pointwise": lazily("graphcost.passes.fuse_pointwise", "FusePointwise"),
         "merge-concats": lazily("graphcost.passes.merge_concats", "MergeConcats"),
+        "merge-duplicates": lazily("graphcost.passes.merge_duplicates", "MergeDuplicates"),
         "merge-siblings": lazily("graphcost.passes.merge_siblings", "MergeSiblings"),
         "outline-groups": lazily("graphcost.passes.outline_groups", "OutlineGroups"),
         "quantize-weights": lazily("graphcost.passes.quantize_weights", "QuantizeWeights"),

@@ -9,29 +9,37 @@ from typing import ClassVar
 from graphcost.ir import Graph, Node
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.rewrite import Reject, merge_horizontal
+from graphcost.runtime import Version
 
 from .ledger import Ledger
-from .siblings import siblings
+from .siblings import CONV, GEMM, siblings
 
 
 @dataclass(frozen=True)
 class MergeSiblings(Pass):
     """Merge convolutions that read one tensor and have equal windows, strides, pads, dilations, precision and
-    activation into one kernel with several results (`a || b`). Their filters may differ in number.
+    activation into one kernel with several results (`a || b`). Their filters may differ in number. From TensorRT 8 on
+    fully connected layers too (queries, keys and values of an attention).
 
     Not merged: grouped convolutions (inferred: none is seen), convolutions with a residual sum or a pointwise nest.
 
     Evidence: `inception_3a/1x1 + inception_3a/relu_1x1 || inception_3a/3x3_reduce + ...` in a build log of GoogLeNet
-    (TensorRT 3 to 5, and 8.5.2); three merges in the head of YOLOv8n (10.3).
+    (TensorRT 3 to 5, and 8.5.2); three merges in the head of YOLOv8n (10.3); `k_proj || q_proj` in the layer list of a
+    DETR engine (8.x), where the profile of a TensorRT 7 engine has its matrix multiplications apart.
     """
 
     name: ClassVar[str] = "merge-siblings"
 
     def run(self, graph: Graph, ctx: Context) -> Change:
         ledger = Ledger(self.name, graph, ctx)
-        count = sum(_merge(graph, group, ledger) for group in siblings(graph))
+        count = sum(_merge(graph, group, ledger) for group in siblings(graph, merged_ops(ctx.target.runtime.version)))
         ledger.close()
         return Change(count) if count else UNCHANGED
+
+
+def merged_ops(version: Version | None) -> frozenset[str]:
+    """What merges in a version of TensorRT."""
+    return frozenset({CONV} if version is not None and version < (8,) else {CONV, GEMM})
 
 
 def _merge(graph: Graph, group: Sequence[Node], ledger: Ledger) -> bool:

@@ -1,49 +1,49 @@
-"""Convolutions that read one tensor and differ only in their filters."""
+"""Convolutions or fully connected layers that read one tensor and differ only in their filters."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Set
 
 from graphcost.ir import Graph, Node, Value
 from graphcost.types import TensorType
 
-CONV = "onnx.Conv"
-_ATTRS = ("strides", "pads", "dilations", "auto_pad")
+CONV, GEMM = "onnx.Conv", "onnx.Gemm"
+_ATTRS = ("strides", "pads", "dilations", "auto_pad", "transA", "transB", "alpha", "beta")
 
 WIDEST = 8
 """Convolutions in one merged kernel. Engines show two and three; that there is a limit is assumed."""
 
 
-def siblings(graph: Graph) -> list[list[Node]]:
-    """Groups of two or more, each in execution order, in the order of their first members."""
+def siblings(graph: Graph, ops: Set[str] = frozenset({CONV})) -> list[list[Node]]:
+    """Groups of two or more of `ops`, each in execution order, in the order of their first members."""
     groups: dict[tuple[Value, Hashable], list[Node]] = {}
     for node in graph:
-        if (key := _key(node)) is not None:
+        if (key := _key(node, ops)) is not None:
             groups.setdefault(key, []).append(node)
     parts = [group[at : at + WIDEST] for group in groups.values() for at in range(0, len(group), WIDEST)]
     return [part for part in parts if len(part) > 1]
 
 
-def _key(node: Node) -> tuple[Value, Hashable] | None:
+def _key(node: Node, ops: Set[str]) -> tuple[Value, Hashable] | None:
     """The tensor that it reads, and what must be equal; None for what never merges."""
-    inside = _inside(node)
+    inside = _inside(node, ops)
     data, conv = node.operand(0), inside[0] if inside else None
-    if data is None or conv is None or conv.op != CONV or conv.attrs.get("group", 1) != 1:
+    if data is None or conv is None or conv.op not in ops or conv.attrs.get("group", 1) != 1:
         return None
     if any(value is not data and not value.is_weight for value in node.inputs):
         return None
     weight, kind = conv.operand(1), node.results[0].type
     if weight is None or not isinstance(weight.type, TensorType) or not isinstance(kind, TensorType):
         return None
-    window = None if weight.type.dims is None else weight.type.dims[2:]
+    window = None if weight.type.dims is None else weight.type.dims[2:]  # none of a Gemm
     geometry = tuple(conv.attrs.get(name) for name in _ATTRS)
     epilogue = tuple(step.op for step in inside[1:])
-    return data, (window, geometry, epilogue, node.attrs.get("precision"), kind.dtype)
+    return data, (conv.op, window, geometry, epilogue, node.attrs.get("precision"), kind.dtype)
 
 
-def _inside(node: Node) -> list[Node]:
+def _inside(node: Node, ops: Set[str]) -> list[Node]:
     """A convolution alone, or with the activation of its kernel."""
-    if node.op == CONV:
+    if node.op in ops:
         return [node]
     return list(_first_body(node)) if node.op == "trt.conv_act" else []
 
