@@ -24,6 +24,7 @@ CASES = sorted(GOLDEN.glob("*/*.gcir"))
 PASSES = (
     "fold-shapes", "eliminate-noops", "canonicalize-slices", "canonicalize-layout", "canonicalize-arithmetic",
     "canonicalize-contraction", "quantize-weights", "reduce-to-pooling", "merge-concats", "fold-batch-norm",
+    "merge-duplicates",
     "outline-groups", "dce", "assign-precision", "fuse-convolution", "fuse-pointwise", "fuse-epilogue",
     "merge-siblings", "retarget-slices", "retarget-concats", "reorder",
 )  # fmt: skip
