@@ -1,0 +1,174 @@
+"""Measurements: the common form, profiles, generated models, folds, and the kernels that were timed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from onnx_models import conv_net
+
+from graphcost.errors import ModelError, UnknownName, UsageError, UserError
+from graphcost.measurements import (
+    Measurement,
+    folds,
+    load_generator,
+    queries_of_measurement,
+    read_measurements,
+    read_profile,
+    timed_kernels,
+)
+
+MODELS = Path(__file__).parent.parent / "examples" / "models"
+HEADER = "device,power_mode,runtime,precision,batch,model,shapes,scope,layer,latency_ms,measure,source,family,use"
+ROW = "nano,MAXN,tensorrt-8.2,fp16,1,resnet18.onnx,,network,,12.5,compute,somebody,resnet,bar"
+
+
+def read(folder: Path, *lines: str, header: str = HEADER, generator=None) -> list[Measurement]:
+    file = folder / "data.csv"
+    file.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    return read_measurements(file, MODELS, generator)
+
+
+def test_a_row_says_what_was_timed_on_what_and_how(tmp_path):
+    (row,) = read(tmp_path, ROW)
+    assert (row.device_spec, row.runtime, row.precision, row.batch) == ("nano@MAXN", "tensorrt-8.2", "fp16", 1)
+    assert (row.latency_ms, row.measure, row.family, row.scope) == (12.5, "compute", "resnet", "network")
+    assert (row.network, row.where) == ("resnet18", "data.csv, line 2")
+
+
+def test_what_is_not_stated_is_empty_and_unknown_columns_are_ignored(tmp_path):
+    (row,) = read(tmp_path, "12.5,moon,resnet18.onnx,fp16,nano", header="latency_ms,weather,model,precision,device")
+    assert (row.power_mode, row.runtime, row.batch, row.measure, row.shapes) == ("", "", None, "", "")
+    assert row.device_spec == "nano"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("12.5", "fast"), "line 2, latency_ms: 'fast' is not a number of milliseconds above 0"),
+        (("12.5", "0"), "line 2, latency_ms: '0' is not a number"),
+        (("12.5", "nan"), "line 2, latency_ms: 'nan' is not a number"),
+        (("fp16", "fp15"), "line 2, precision: unknown precision 'fp15'"),
+        ((",1,", ",one,"), "line 2, batch: 'one' is not a whole number from 1"),
+        (("compute", "guess"), "line 2, measure: 'guess' is not one of compute, with_copies"),
+        (("network,", "galaxy,"), "line 2, scope: 'galaxy' is not one of network, layer"),
+        (("network,", "layer,"), "line 2: scope is layer, but column layer is empty"),
+        (("nano,", ","), "line 2, device: empty"),
+    ],
+)
+def test_a_wrong_cell_is_refused_with_its_line_and_column(tmp_path, change, sentence):
+    with pytest.raises(UsageError, match=sentence.replace("(", r"\(")):
+        read(tmp_path, ROW.replace(*change, 1))
+
+
+def test_a_model_that_is_not_there_is_refused_with_its_line(tmp_path):
+    with pytest.raises(ModelError, match=r"line 2, model: no file .*nobody.onnx.*--models DIR"):
+        read(tmp_path, ROW.replace("resnet18.onnx", "nobody.onnx"))
+
+
+def test_a_table_without_a_needed_column_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="no column precision, latency_ms"):
+        read(tmp_path, "nano,x.onnx", header="device,model")
+
+
+def test_a_device_or_a_size_that_does_not_fit_is_refused_with_its_line(tmp_path):
+    (row,) = read(tmp_path, ROW.replace("nano,", "banana,", 1))
+    with pytest.raises(UserError, match="data.csv, line 2: unknown device 'banana'"):
+        queries_of_measurement(row)
+
+
+def test_the_kernels_of_a_row_are_those_of_an_analysis(tmp_path):
+    import graphcost
+
+    (row,) = read(tmp_path, ROW)
+    report = graphcost.analyze(MODELS / "resnet18.onnx", "nano@MAXN", runtime="tensorrt-8.2", precision="fp16")
+    queries = queries_of_measurement(row)
+    assert [(q.op, q.work.macs) for q in queries] == [(k.op, k.macs) for k in report.kernels]
+
+
+def test_kernels_are_kept_and_boards_of_one_architecture_share_those_before_selection(tmp_path):
+    nx, agx = read(tmp_path, ROW.replace("nano,MAXN", "xavier-nx,"), ROW.replace("nano,MAXN", "agx-xavier,"))
+    assert timed_kernels(nx, decided=False).queries is timed_kernels(agx, decided=False).queries
+    assert timed_kernels(nx).queries is timed_kernels(nx).queries
+    assert timed_kernels(agx, decided=False).device.id == "agx-xavier"
+
+
+def test_a_layer_is_the_kernel_made_of_its_nodes(tmp_path):
+    timed = timed_kernels(read(tmp_path, ROW)[0])
+    fused = next(i for i, origin in enumerate(timed.origins) if len(origin) == 2)
+    layer = " + ".join(sorted(timed.origins[fused]))
+    (row,) = read(tmp_path, ROW.replace("network,", f"layer,{layer}"))
+    assert queries_of_measurement(row) == [timed.queries[fused]]
+
+
+def test_a_layer_that_is_only_a_part_of_a_kernel_is_refused(tmp_path):
+    timed = timed_kernels(read(tmp_path, ROW)[0])
+    part = min(next(origin for origin in timed.origins if len(origin) == 2))
+    (row,) = read(tmp_path, ROW.replace("network,", f"layer,{part}"))
+    with pytest.raises(UsageError, match="share a kernel with"):
+        queries_of_measurement(row)
+
+
+def test_a_layer_of_which_no_node_exists_is_refused(tmp_path):
+    (row,) = read(tmp_path, ROW.replace("network,", "layer,nobody"))
+    with pytest.raises(UsageError, match="no kernel holds the node 'nobody'"):
+        queries_of_measurement(row)
+
+
+def test_a_generator_makes_the_model_of_a_row_without_a_file(tmp_path):
+    (tmp_path / "make.py").write_text("def model_of(row):\n    return bytes.fromhex(row['hex'])\n")
+    generator = load_generator(tmp_path / "make.py")
+    line = ROW.replace("resnet18.onnx", "-") + "," + conv_net().SerializeToString().hex()
+    (row,) = read(tmp_path, line, header=HEADER + ",hex", generator=generator)
+    assert queries_of_measurement(row)[0].kind == "conv"
+    (bare,) = read(tmp_path, line, header=HEADER + ",hex")
+    with pytest.raises(UserError, match="line 2: model: '-' is made by a generator, and none was given"):
+        queries_of_measurement(bare)
+
+
+def test_a_generator_file_without_the_function_is_refused(tmp_path):
+    (tmp_path / "make.py").write_text("other = 1\n")
+    with pytest.raises(UsageError, match="defines no function model_of or build_row"):
+        load_generator(tmp_path / "make.py")
+
+
+def test_folds_keep_families_together_and_leave_each_out_once(tmp_path):
+    rows = read(tmp_path, ROW, ROW.replace("resnet,", "vgg,"), ROW.replace("12.5", "13"))
+    made = folds(rows)
+    assert [fold.left_out for fold in made] == ["resnet", "vgg"]
+    assert [(len(fold.train), len(fold.test)) for fold in made] == [(1, 2), (2, 1)]
+    assert not set(made[0].train) & set(made[0].test)
+    with pytest.raises(UnknownName, match="group of folds 'moon'"):
+        folds(rows, "moon")
+
+
+def test_a_profile_of_trtexec_is_a_measurement_for_each_layer(tmp_path):
+    entries: list[Mapping[str, object]] = [{"count": 100}, {"name": "a + b", "timeMs": 30.0, "averageMs": 0.3}]
+    (tmp_path / "p.json").write_text(json.dumps(entries))
+    (row,) = read_profile(tmp_path / "p.json", MODELS / "resnet18.onnx", "nano@MAXN", precision="fp16")
+    assert (row.layers, row.latency_ms, row.measure, row.scope) == (("a", "b"), 0.3, "profile", "layer")
+    assert (row.device_spec, row.where) == ("nano@MAXN", "p.json, entry 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{}", "is not a profile of trtexec"),
+        ("[{", "is not JSON"),
+        ('[{"count": 1}, {"name": "a"}]', "entry 1: averageMs is None"),
+    ],
+)
+def test_what_is_no_profile_is_refused(tmp_path, text, sentence):
+    (tmp_path / "p.json").write_text(text)
+    with pytest.raises(UsageError, match=sentence):
+        read_profile(tmp_path / "p.json", MODELS / "resnet18.onnx", "nano", precision="fp16")
+
+
+def test_the_shared_rows_can_be_read_and_their_kernels_found(shared):
+    rows = read_measurements(shared / "data/latency/jetson_networks.csv", shared / "models")
+    assert len(rows) == 395
+    assert len(folds([r for r in rows if r.use == "bar"])) > 5
+    netspresso = [r for r in rows if "netspresso" in r.source.lower() and r.device == "nano"]
+    assert all(queries_of_measurement(row, decided=False) for row in netspresso[:4])
