@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from .device import DeviceProfile
 from .geometry import Contraction, Window
@@ -97,6 +97,41 @@ class CostModel(Protocol):
 
     def estimate(self, queries: Sequence[KernelQuery], device: DeviceProfile) -> Sequence[Estimate]:
         """One answer for each query, in order."""
+        ...
+
+
+class Tactic(NamedTuple):
+    """A kernel that could run a layer: its name, how it lays out what it reads and writes, and how long it takes.
+
+    `format` (a key of `graphcost.types.CHANNEL_LANES`) is that of the activations, weights aside; `result_format` is
+    given where the results have another, as after a first layer (`hwc4` -> `hwc8`).
+    """
+
+    name: str
+    format: str
+    latency_ms: float
+    result_format: str | None = None
+
+    @property
+    def writes(self) -> str:
+        return self.result_format or self.format
+
+
+@runtime_checkable
+class TacticModel(Protocol):
+    """A cost model that also knows the kernels among which TensorRT's autotuner chooses.
+
+    The chosen one's name becomes the attribute `tactic` of the node, its formats those of the node's types; then
+    `estimate` must price the node with that tactic: its latency as `tactics` said.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def tactics(self, queries: Sequence[KernelQuery], device: DeviceProfile) -> Sequence[Sequence[Tactic]]:
+        """For each query, in order, the candidates in the query's precision, the fastest first. Types in a query are
+        linear: they say shapes. None for what the model does not know: the format table then decides.
+        What is hopeless may be left out: the two fastest of each format are enough."""
         ...
 
 
