@@ -79,7 +79,8 @@ def eligible(columns: Columns, catalogue: Catalogue) -> Mask:
     three = (columns.taps == 9) & (columns.stride == 1) & (columns.dilation == 1)
     splits = _ceil(columns.k, catalogue.tile_k) >= 2 * catalogue.split_k
     small: Mask = (columns.channels <= most_channels) & (columns.m <= most_rows)
-    return small & (~pointwise | single) & (direct | three) & (splits | (catalogue.split_k == 1))
+    possible: Mask = small & (~pointwise | single) & (direct | three) & (splits | (catalogue.split_k == 1))
+    return possible
 
 
 def _pixels(columns: Columns, catalogue: Catalogue) -> tuple[Ints, Floats]:
