@@ -85,6 +85,7 @@ class Run:
     costs: Mapping[Node, Cost]
     target: Target
     stages: tuple[Stage, ...]
+    setup: Setup
 
 
 def analyze(model: Source, device: str | DeviceProfile | None = None, **options: Any) -> Report:
@@ -130,7 +131,7 @@ def run(
         graph, ctx, remake=lambda: load(model, operators, sizes).graph
     )
     findings = _find(imported, setup, ctx, unsupported)
-    return Run(reduce(findings), graph, ctx.journal, findings.costs, setup.target, setup.stages)
+    return Run(reduce(findings), graph, ctx.journal, findings.costs, setup.target, setup.stages, setup)
 
 
 @collector_paused()

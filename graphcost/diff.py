@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias, get_args
 
+from .disjoint_sets import DisjointSets
 from .report import Coverage, Kernel, Report, Totals
 
 Measure: TypeAlias = Literal["latency", "macs", "flops", "bytes"]
@@ -114,7 +115,7 @@ def match(before: Sequence[Kernel], after: Sequence[Kernel]) -> list[tuple[list[
     the first has. Kernels without a node, such as reformats, are matched by their names."""
     numbers: dict[_Key, int] = {}
     sides = (_numbered(before, numbers), _numbered(after, numbers))
-    sets = _DisjointSets(len(numbers))
+    sets = DisjointSets(len(numbers))
     for members in (*sides[0], *sides[1]):
         sets.unite(members)
     groups: dict[int, tuple[list[Kernel], list[Kernel]]] = {}
@@ -139,25 +140,6 @@ def _keys(kernel: Kernel, seen: Counter[str]) -> list[_Key]:
         return [(kernel.phase, node, -1) for node in kernel.origin]
     seen[kernel.name] += 1
     return [(kernel.phase, kernel.name, seen[kernel.name])]
-
-
-class _DisjointSets:
-    """Numbers that belong together."""
-
-    def __init__(self, size: int) -> None:
-        self._parent = list(range(size))
-
-    def find(self, number: int) -> int:
-        """The one that stands for all that are united with `number`. Paths become shorter on the way."""
-        parent = self._parent
-        while parent[number] != number:
-            parent[number] = parent[parent[number]]
-            number = parent[number]
-        return number
-
-    def unite(self, members: Sequence[int]) -> None:
-        for member in members[1:]:
-            self._parent[self.find(member)] = self.find(members[0])
 
 
 def _row(before: list[Kernel], after: list[Kernel], measure: Measure) -> DiffRow:

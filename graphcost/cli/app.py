@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from .analyze import analyze, explain, opt
-from .compare import diff
+from .compare import compare
+from .diff import diff
 from .lint import lint
 from .listing import devices, operators, passes, schema
 from .memory import memory
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, diff, lint, memory, explain, opt, devices, passes, operators, schema):
+for command in (analyze, diff, compare, lint, memory, explain, opt, devices, passes, operators, schema):
     app.command()(command)
 
 

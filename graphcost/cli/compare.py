@@ -1,68 +1,62 @@
-"""`graphcost diff`: two models, or two saved reports."""
+"""`graphcost compare`: a prediction beside a real engine (two models or reports: `graphcost diff`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from graphcost.errors import UsageError
-
-from .options import FailIf, MinCoverage, Output, Quiet, Top, Verbose
+from .options import Output, Quiet, Top, Verbose
 from .output import choose_format, emit, screen_for
-from .request import Request, with_request
-from .thresholds import read_thresholds
-
-if TYPE_CHECKING:
-    from graphcost.report import Report
+from .request import Request, one_model, with_request
 
 
 @with_request()
-def diff(
+def compare(
     request: Request,
-    before: Annotated[str, typer.Argument(metavar="BEFORE", help="An ONNX file, or a report saved as JSON.")],
-    after: Annotated[str, typer.Argument(metavar="AFTER", help="Likewise.")],
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="What the engine was built from.")] = None,
+    onnx: Annotated[str | None, typer.Option("--onnx", metavar="MODEL", help="The same, as in trtexec.")] = None,
+    layer_info: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What trtexec --exportLayerInfo=FILE wrote, of any version.")
+    ] = None,
+    profile: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What trtexec --exportProfile=FILE wrote: times of layers.")
+    ] = None,
     format: Annotated[str | None, typer.Option(metavar="NAME", help="table, json or markdown.")] = None,
     output: Output = None,
     top: Top = None,
     sort: Annotated[
-        str | None, typer.Option(metavar="MEASURE", help="What to compare: latency, macs, flops or bytes.")
+        str | None, typer.Option(metavar="KEY", help="difference, ratio, measured, predicted or order.")
     ] = None,
-    fail_if: FailIf = None,
-    min_coverage: MinCoverage = None,
+    min_same: Annotated[
+        str | None, typer.Option(metavar="SHARE", help="Exit with 1 if fewer of the engine's layers are the same: 95%.")
+    ] = None,
+    max_error: Annotated[
+        str | None, typer.Option(metavar="SHARE", help="Exit with 1 if the total is further off than this: 10%.")
+    ] = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Compare two models or saved reports, kernel by kernel; 'latency>+5%' bounds the change."""
-    from graphcost.diff import MEASURES, compare
-    from graphcost.render import DIFF_FORMATS, one_of, render_diff
+    """Hold the prediction against a real engine, layer by layer: what trtexec exported of it on the board."""
+    from graphcost.engine import compare_engine
+    from graphcost.engine.limits import judge
+    from graphcost.gate import Outcome, exit_code, parse_share
+    from graphcost.render import COMPARISON_FORMATS, SORTINGS, one_of, render_comparison
 
-    judge = read_thresholds(fail_if, min_coverage, compares=True, verbose=verbose)
-    measure = None if sort is None else one_of("measure", sort, MEASURES)
-    chosen = one_of("format", choose_format(format, output, DIFF_FORMATS), DIFF_FORMATS)
-    old, new = _reports(request, before, after, quiet)
-    detail = -1 if quiet else verbose
-    emit(render_diff(compare(old, new, measure), chosen, top, detail, screen_for(output)), output)
-    raise typer.Exit(judge(new, old))
-
-
-def _reports(request: Request, before: str, after: str, quiet: bool) -> tuple[Report, Report]:
-    from graphcost.saved_report import is_saved_report
-
-    saved = [is_saved_report(Path(path)) for path in (before, after)]
-    if all(saved) and request.given():
-        options = ", ".join(request.given())
-        raise UsageError(f"two saved reports are what they are: {options} cannot be given for them")
-    return _report(request, before, saved[0], quiet), _report(request, after, saved[1], quiet)
-
-
-def _report(request: Request, path: str, is_saved: bool, quiet: bool) -> Report:
-    if is_saved:
-        from graphcost.saved_report import load_report
-
-        return load_report(Path(path))
+    from .failures import tell
     from .progress import watched
 
+    limits = [None if text is None else parse_share(text) for text in (min_same, max_error)]
+    sorting = None if sort is None else one_of("sort key", sort, SORTINGS)
+    chosen = one_of("format", choose_format(format, output, COMPARISON_FORMATS), COMPARISON_FORMATS)
     with watched(quiet) as progress:
-        return request.run(path, [progress]).report
+        given = {"layer_info": layer_info, "profile": profile, **request.given()}
+        found = compare_engine(one_model(model, onnx), instruments=[progress], **given)
+    detail = -1 if quiet else verbose
+    emit(render_comparison(found, chosen, sorting, top, detail, screen_for(output)), output)
+    verdicts = judge(found, *limits)
+    for verdict in verdicts:
+        if verbose or verdict.outcome is not Outcome.PASSED:
+            tell(verdict.sentence)
+    raise typer.Exit(exit_code(verdicts))

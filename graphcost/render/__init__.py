@@ -9,6 +9,7 @@ from graphcost.errors import UnknownName
 
 if TYPE_CHECKING:
     from graphcost.diff import Diff
+    from graphcost.engine import Comparison
     from graphcost.report import Report
 
     from .columns import Screen
@@ -19,9 +20,16 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 DiffFormat: TypeAlias = Literal["table", "json", "markdown"]
 DIFF_FORMATS: tuple[DiffFormat, ...] = get_args(DiffFormat)
 
+ComparisonFormat: TypeAlias = Literal["table", "json", "markdown"]
+COMPARISON_FORMATS: tuple[ComparisonFormat, ...] = get_args(ComparisonFormat)
+
 Order: TypeAlias = Literal["latency", "flops", "macs", "bytes", "memory", "name", "order"]
 """What rows are sorted by; `order` is that of execution, `memory` what lives while a kernel runs."""
 ORDERS: tuple[Order, ...] = get_args(Order)
+
+Sorting: TypeAlias = Literal["difference", "ratio", "measured", "predicted", "order"]
+"""What the rows of a comparison with an engine are sorted by; `order` is that of the engine."""
+SORTINGS: tuple[Sorting, ...] = get_args(Sorting)
 
 Name = TypeVar("Name", bound=str)
 
@@ -83,3 +91,26 @@ def render_diff(
     from .diff_table import render_diff_table
 
     return render_diff_table(diff, top, detail, screen or PLAIN)
+
+
+def render_comparison(
+    found: Comparison,
+    format: ComparisonFormat = "table",
+    sort: Sorting | None = None,
+    top: int | None = None,
+    detail: int = 0,
+    screen: Screen | None = None,
+) -> str:
+    """A prediction beside a real engine as text; `top`, `detail` and `screen` as in `render`."""
+    if format == "json":
+        from .comparison_json import render_comparison_json
+
+        return render_comparison_json(found)
+    if format == "markdown":
+        from .comparison_markdown import render_comparison_markdown
+
+        return render_comparison_markdown(found, sort, top)
+    from .columns import PLAIN
+    from .comparison_table import render_comparison_table
+
+    return render_comparison_table(found, sort, top, detail, screen or PLAIN)

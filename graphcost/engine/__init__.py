@@ -1,0 +1,56 @@
+"""TensorRT's own files: what trtexec writes of a real engine, and the same of a predicted one.
+
+    read (layer)        --exportLayerInfo and --exportProfile → Engine
+    names, resolve      a layer's name → the ONNX nodes that it spells
+    align, regions      predicted kernels × engine layers → Comparison
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .align import Alignment, align
+from .comparison import Apart, Comparison, Match, Member
+from .layer import Engine, EngineLayer, EngineTensor
+from .read import load_engine
+
+if TYPE_CHECKING:
+    from graphcost.api import Source
+    from graphcost.device import DeviceProfile
+    from graphcost.pipeline import Instrument
+
+__all__ = [
+    "Alignment", "Apart", "Comparison", "Engine", "EngineLayer", "EngineTensor", "Match", "Member", "align",
+    "compare_engine", "load_engine",
+]  # fmt: skip
+
+
+def compare_engine(
+    model: Source,
+    device: str | DeviceProfile | None = None,
+    *,
+    layer_info: Path | None = None,
+    profile: Path | None = None,
+    instruments: Sequence[Instrument] = (),
+    **options: Any,
+) -> Comparison:
+    """A model as predicted beside a real engine of it. `options` are those of `graphcost.run`.
+
+    Raises UsageError without a file of the engine, ModelError where the model or a file cannot be read.
+    """
+    from graphcost.api import run
+
+    from .checks import warnings
+    from .regions import share_out
+    from .resolve import OnnxNodes, Resolver
+
+    engine, before = load_engine(layer_info, profile), OnnxNodes()
+    found = run(model, device, instruments=[before, *instruments], **options)
+    resolver = Resolver(before.nodes)
+    alignment = align(found.report.kernels, engine.layers, resolver)
+    nodes = {node.name: node for node in found.graph}
+    members = share_out(alignment.matches, nodes, found.setup.estimate, found.setup.registry.operators)
+    told = (*engine.warnings, *warnings(engine, found.report, alignment))
+    return Comparison(found.report, engine, alignment.matches, alignment.apart, members, told)

@@ -1,0 +1,68 @@
+"""From what a layer spells to the nodes of an ONNX file, tolerant of how parsers and exporters rename them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from graphcost.ir import Graph
+from graphcost.pipeline import Instrument, Pass
+
+
+class OnnxNode(NamedTuple):
+    """A node of the file and the tensors that it makes."""
+
+    name: str
+    outputs: tuple[str, ...]
+
+
+@dataclass
+class OnnxNodes(Instrument):
+    """Remembers the nodes of the graph as they were before the first pass, in the order of execution."""
+
+    nodes: list[OnnxNode] = field(default_factory=list)
+
+    def before(self, step: Pass, graph: Graph) -> None:
+        if not self.nodes:
+            self.nodes = [OnnxNode(node.name, tuple(value.name for value in node.results)) for node in graph]
+
+
+class Resolver:
+    """Finds nodes by what a layer spells. The numbers that it gives are places in the order of execution."""
+
+    def __init__(self, nodes: Sequence[OnnxNode]) -> None:
+        self.names = tuple(node.name for node in nodes)
+        tensors = [(tensor, place) for place, node in enumerate(nodes) for tensor in node.outputs]
+        self._exact = {
+            **{f"node_of_{tensor}": place for tensor, place in tensors},  # the parser's name for a nameless node
+            **dict(tensors),
+            **{name: place for place, name in enumerate(self.names)},
+        }
+        self._loose = _unambiguous((_loosely(spelling), place) for spelling, place in self._exact.items())
+
+    def find(self, part: str) -> int | None:
+        """The node that a part of a layer's name means, by its name or that of its tensor; None where none does.
+
+        Also found: names without a leading `/` or with `:0` behind, and with letters replaced as Myelin does it.
+        """
+        exact = self._exact.get(part)
+        return self._loose.get(_loosely(part)) if exact is None else exact
+
+    def find_all(self, parts: Iterable[str]) -> tuple[int, ...]:
+        """The nodes that can be found, each once, in the order of the parts."""
+        found = (self.find(part) for part in parts)
+        return tuple(dict.fromkeys(place for place in found if place is not None))
+
+
+def _loosely(spelling: str) -> str:
+    return re.sub(r"[^0-9A-Za-z]+", "_", spelling.removesuffix(":0").removesuffix("_output_0")).strip("_").lower()
+
+
+def _unambiguous(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """What every pair of a spelling agrees on; spellings that mean several nodes are left out."""
+    meanings: dict[str, set[int]] = {}
+    for spelling, place in pairs:
+        meanings.setdefault(spelling, set()).add(place)
+    return {spelling: next(iter(places)) for spelling, places in meanings.items() if spelling and len(places) == 1}
