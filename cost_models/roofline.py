@@ -66,6 +66,10 @@ class Roofline:
     def estimate(self, queries: Sequence[KernelQuery], device: DeviceProfile) -> list[Estimate]:
         return [self._one(query, device) for query in queries]
 
+    def total_factors(self, device: DeviceProfile) -> tuple[float, float]:
+        """The interval was found on networks; for single kernels it is the best guess, and somewhat narrow."""
+        return self.interval
+
     def _one(self, query: KernelQuery, device: DeviceProfile) -> Estimate:
         if not query.work_known:
             return Refusal("the work of this kernel is not known")

@@ -15,6 +15,7 @@ from .cost import Cost, CostModel, KernelQuery, estimate_all
 from .device import DeviceProfile
 from .errors import ModelError, UsageError
 from .importer import Imported, load, parse_sizes
+from .intervals import total_interval_ms
 from .ir import Graph, InvalidIR, Node
 from .journal import Journal
 from .kernels import queries_of
@@ -216,7 +217,10 @@ def _find(imported: Imported, setup: Setup, ctx: Context, unsupported: tuple[Uns
     graph, work, memory = imported.graph, ctx.get(WORK), ctx.get(MEMORY)
     costs, arena = setup.costs(graph, ctx), plan_arena(memory.storages)
     gain = reorder_gain_bytes(memory, ctx.analyses.operators)
-    return Findings(imported, setup.target, graph, work, costs, memory, arena, gain, ctx.journal, unsupported)
+    interval_ms = total_interval_ms(costs.values(), setup.models, setup.target.device)
+    return Findings(
+        imported, setup.target, graph, work, costs, memory, arena, gain, ctx.journal, unsupported, interval_ms
+    )
 
 
 def _open(

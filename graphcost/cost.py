@@ -75,6 +75,8 @@ class Cost:
     tactic: str | None = None
     reasons: tuple[str, ...] = ()
     """Why the models that did not answer did not."""
+    extrapolates: tuple[str, ...] = ()
+    """In what the kernel lies outside of what the model was fitted to: a reason to measure it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,18 @@ class Tactic(NamedTuple):
     @property
     def writes(self) -> str:
         return self.result_format or self.format
+
+
+@runtime_checkable
+class KnowsTotals(Protocol):
+    """A cost model whose errors on whole networks are known, too."""
+
+    @property
+    def name(self) -> str: ...
+
+    def total_factors(self, device: DeviceProfile) -> tuple[float, float] | None:
+        """The 90 % interval of a network's latency, as factors of the predicted one; None where it is not known."""
+        ...
 
 
 @runtime_checkable

@@ -48,6 +48,8 @@ class Findings:
     reorder_gain_bytes: int
     journal: Journal
     unsupported: tuple[Unsupported, ...] = ()
+    interval_ms: tuple[float | None, float | None] = (None, None)
+    """Of the whole latency: it is not the sum of the intervals of kernels."""
 
 
 def reduce(found: Findings) -> Report:
@@ -96,6 +98,7 @@ def _row(node: Node, found: Findings, total_ms: float | None) -> Kernel:
         bound=cost.bound.value,
         trust=cost.trust.value,
         share=share,
+        extrapolates=cost.extrapolates,
     )
 
 
@@ -122,8 +125,8 @@ def _totals(found: Findings, rows: Sequence[Kernel], latency_ms: float | None) -
         bytes_read=sum(row.bytes_read or 0 for row in rows),
         bytes_written=sum(row.bytes_written or 0 for row in rows),
         latency_ms=latency_ms,
-        latency_low_ms=_sum([cost.low_ms for cost in costs]),
-        latency_high_ms=_sum([cost.high_ms for cost in costs]),
+        latency_low_ms=found.interval_ms[0],
+        latency_high_ms=found.interval_ms[1],
         latency_known_ms=sum(cost.latency_ms or 0.0 for cost in costs) if device else None,
         inferences_per_s=1e3 / latency_ms if latency_ms else None,
         peak_activation_bytes=None if found.memory.unknown else found.memory.peak_activation_bytes,

@@ -117,6 +117,8 @@ class Kernel:
     bound: str
     trust: str
     share: float | None
+    extrapolates: tuple[str, ...] = ()
+    """In what it lies outside of what the cost model was fitted to: measure this one."""
 
 
 @dataclass(frozen=True, slots=True)

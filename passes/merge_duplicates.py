@@ -13,7 +13,6 @@ from .fold_shapes import QUANTIZERS, RANDOM
 from .ledger import Ledger
 from .values import is_output
 
-
 _KEPT = RANDOM | QUANTIZERS
 
 

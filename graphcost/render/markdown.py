@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from graphcost.report import Report
 
 from .rows import Row, moved_bytes, select
-from .summary import LATENCY_MEANS, fits, headline, interval, model_line, notes
+from .summary import LATENCY_MEANS, fits, headline, interval, model_line, notes, trust_cell
 from .units import UNKNOWN, count, milliseconds, plural, rate, share, size
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _cells(row: Row) -> list[str]:
     kernel = row.kernel
     latency = UNKNOWN if kernel.latency_ms is None else f"{kernel.latency_ms:.4f}"
     figures = [str(row.number), latency, share(kernel.share), count(kernel.macs), size(moved_bytes(kernel))]
-    return [*figures, kernel.bound, kernel.trust, kernel.precision, kernel.name]
+    return [*figures, kernel.bound, trust_cell(kernel), kernel.precision, kernel.name]
 
 
 def _sentence(report: Report) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from graphcost.report import Memory, Report, Tensor, Totals
+from graphcost.report import Kernel, Memory, Report, Tensor, Totals
 
 from .columns import PLAIN, Screen, fold
 from .units import count, milliseconds, plural, rate, share, significant, size
@@ -41,6 +41,7 @@ def summary(report: Report, screen: Screen = PLAIN) -> list[str]:
     """Latency with its interval, work, memory and whether it fits, coverage."""
     lines = [
         *_latency(report),
+        *_extrapolation(report),
         *_what_if(report),
         ("work", _work(report)),
         *_memory(report),
@@ -111,6 +112,22 @@ def _latency(report: Report) -> list[tuple[str, str]]:
         return [] if report.target.device is None else [("latency", _why_unknown(report))]
     per_s = "" if totals.inferences_per_s is None else f" · {rate(totals.inferences_per_s)} inferences/s"
     return [("latency", interval(totals) + per_s)]
+
+
+def trust_cell(kernel: Kernel) -> str:
+    """`fitted`, or `fitted*` where the kernel lies outside of what was fitted."""
+    return f"{kernel.trust}*" if kernel.extrapolates else kernel.trust
+
+
+def _extrapolation(report: Report) -> list[tuple[str, str]]:
+    """Which kernels ought to be measured, for no measured one is like them."""
+    far = [kernel for kernel in report.kernels if kernel.extrapolates]
+    if not far:
+        return []
+    part = sum(kernel.share or 0.0 for kernel in far)
+    worst = max(far, key=lambda kernel: kernel.share or 0.0)
+    told = f"{plural(len(far), 'kernel')} (*), {share(part)} of the latency, like none that was measured"
+    return [("measure", f"{told}: {worst.name} has {'; '.join(worst.extrapolates)}")]
 
 
 def _what_if(report: Report) -> list[tuple[str, str]]:

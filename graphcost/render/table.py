@@ -10,7 +10,7 @@ from graphcost.report import Kernel, Report
 
 from .columns import PLAIN, Column, Screen, fold, lay_out
 from .rows import Amount, Row, Selection, add_up, moved_bytes, select
-from .summary import headline, model_line, notes, summary
+from .summary import headline, model_line, notes, summary, trust_cell
 from .units import UNKNOWN, count_cell, plural, share, size_cell
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _of_kernel(row: Row) -> _Line:
         kind=kernel.kind,
         precision=kernel.precision,
         bound=kernel.bound,
-        trust=kernel.trust,
+        trust=trust_cell(kernel),
     )
 
 
