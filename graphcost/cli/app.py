@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .accuracy import accuracy
 from .analyze import analyze, explain, opt
 from .compare import compare
 from .diff import diff
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, diff, compare, lint, memory, explain, opt, devices, passes, operators, schema):
+for command in (analyze, diff, compare, accuracy, lint, memory, explain, opt, devices, passes, operators, schema):
     app.command()(command)
 
 

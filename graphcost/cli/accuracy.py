@@ -1,0 +1,58 @@
+"""`graphcost accuracy`: predictions beside measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Output
+from .output import choose_format, emit, screen_for
+
+if TYPE_CHECKING:
+    from graphcost.measurements import Measurement
+
+_SHIPPED = "predicted as shipped: rows to which the cost models were fitted may be among these"
+
+Models = Annotated[
+    Path | None,
+    typer.Option("--models", metavar="DIR", help="Folder of the models that rows name; by default that of DATA."),
+]
+GeneratorFile = Annotated[
+    Path | None,
+    typer.Option("--generator", metavar="FILE", help="Python file whose model_of(row) makes the models called '-'."),
+]
+
+
+def accuracy(
+    data: Annotated[list[Path], typer.Argument(metavar="DATA", help="Measurements in the common CSV form.")],
+    models: Models = None,
+    generator: GeneratorFile = None,
+    by: Annotated[str, typer.Option(metavar="KEYS", help="device, family, precision, source, …: one or several.")] = (
+        "device"
+    ),
+    use: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only rows whose column `use` says so: bar, fit.")
+    ] = None,
+    format: Annotated[str | None, typer.Option(metavar="NAME", help="table, json, csv or markdown.")] = None,
+    output: Output = None,
+) -> None:
+    """Hold predictions against measurements: errors by group, whether the intervals hold, misses by name."""
+    from graphcost.accuracy.study import refuse_unknown, study
+    from graphcost.render import FORMATS, one_of
+    from graphcost.render.accuracy import render_accuracy
+
+    chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
+    keys = [key.strip() for key in by.split(",") if key.strip()]
+    refuse_unknown(keys)
+    rows = [row for row in _rows(data, models, generator) if use is None or row.use == use]
+    emit(render_accuracy(study(rows, keys), chosen, screen_for(output), _SHIPPED), output)
+
+
+def _rows(data: Sequence[Path], models: Path | None, generator: Path | None) -> list[Measurement]:
+    from graphcost.measurements import load_generator, read_measurements
+
+    make = None if generator is None else load_generator(generator)
+    return [row for file in data for row in read_measurements(file, models, make)]
