@@ -349,6 +349,12 @@ class Graph:
             self._unlink(node)
             self._link(node, anchor._before, anchor)
 
+    def move_after(self, anchor: Node, node: Node) -> None:
+        """Run `node` just after `anchor`."""
+        if node is not anchor:
+            self._unlink(node)
+            self._link(node, anchor, anchor._after)
+
     def remove(self, node: Node) -> None:
         """Take a node out; what it gives must have no reader left (a result that another node took over may have)."""
         for result in node._results:

@@ -60,9 +60,14 @@ def kind_of(node: Node) -> str:
 
 
 def _kind_inside(node: Node) -> str:
-    """The family of the first node of a fused kernel that is more than pointwise: its convolution."""
-    kinds = [kind_of(inner) for body in node.bodies for inner in body]
-    return next((kind for kind in kinds if kind != "pointwise"), "pointwise")
+    """The family of the first node of a fused kernel that is more than pointwise: its convolution. What only converts
+    on the way in and out does not count where there is more."""
+    kinds = dict.fromkeys(kind_of(inner) for body in node.bodies for inner in body)
+    return next((kind for kind in kinds if kind not in _BESIDE), next((k for k in _BESIDE if k in kinds), "pointwise"))
+
+
+_BESIDE = ("pointwise", "quantize")
+"""Families of what stands beside the main node of a kernel."""
 
 
 def _conv_kind(node: Node) -> str:

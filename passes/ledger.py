@@ -55,6 +55,11 @@ class Ledger:
             self.ctx.journal.removed(node.origin, reason, work)
         self._graph_of(node).remove(node)
 
+    def added(self, node: Node, reason: str) -> None:
+        """Book a node that was put in beside others: what it works is removed with a minus."""
+        if self._graph_of(node) is self.graph:
+            self.ctx.journal.removed(node.origin, reason, self._work(node) * -1)
+
     def merge(self, node: Node, gone: Node, new: Node, reason: str) -> None:
         """Put `new` in the place of `node` and of `gone`, which it takes in."""
         self.touch(node, gone)

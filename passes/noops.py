@@ -84,6 +84,13 @@ def clip(node: Node) -> Noop | None:
     return Noop(0, "it has no bounds") if open_ended and _keeps_type(node) else None
 
 
+def pooling(node: Node) -> Noop | None:
+    """A window of one element, moved by one (an adaptive pooling to the size that is there)."""
+    window, strides, pads = (integers(node, name) for name in ("kernel_shape", "strides", "pads"))
+    alone = bool(window) and all(length == 1 for length in (*(window or ()), *(strides or ()))) and not any(pads or ())
+    return Noop(0, "a pooling over single elements") if alone and _keeps_type(node) else None
+
+
 _SHIFTING = ("tf_crop_and_resize", "tf_half_pixel_for_nn")
 """Coordinate modes in which even a scale of one looks at other places."""
 
@@ -135,6 +142,8 @@ NOOPS: Mapping[str, Rule] = {
     "onnx.Pad": pad,
     "onnx.Clip": clip,
     "onnx.Resize": resize,
+    "onnx.AveragePool": pooling,
+    "onnx.MaxPool": pooling,
     **dict.fromkeys(("onnx.Concat", "onnx.Sum", "onnx.Mean", "onnx.Max", "onnx.Min"), single("it is given one tensor")),
     "onnx.Add": neutral(0, "it adds zero"),
     "onnx.Sub": neutral(0, "it subtracts zero", slots=(1,)),
