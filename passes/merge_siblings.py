@@ -14,6 +14,9 @@ from graphcost.runtime import Version
 from .ledger import Ledger
 from .siblings import CONV, GEMM, siblings
 
+_DEQUANTIZING = (8, 4)
+"""The first TensorRT that merges convolutions which read through DequantizeLinear."""
+
 
 @dataclass(frozen=True)
 class MergeSiblings(Pass):
@@ -21,18 +24,24 @@ class MergeSiblings(Pass):
     activation into one kernel with several results (`a || b`). Their filters may differ in number. From TensorRT 8 on
     fully connected layers too (queries, keys and values of an attention).
 
+    Where Q/DQ stand in the network, those that read through DequantizeLinear merge from 8.4 on.
+
     Not merged: grouped convolutions (inferred: none is seen), convolutions with a residual sum or a pointwise nest.
 
     Evidence: `inception_3a/1x1 + inception_3a/relu_1x1 || inception_3a/3x3_reduce + ...` in a build log of GoogLeNet
     (TensorRT 3 to 5, and 8.5.2); three merges in the head of YOLOv8n (10.3); `k_proj || q_proj` in the layer list of a
-    DETR engine (8.x), where the profile of a TensorRT 7 engine has its matrix multiplications apart.
+    DETR engine (8.x), where the profile of a TensorRT 7 engine has its matrix multiplications apart; `cv_occ.0.0 ||
+    cv3.0.0 || cv2.0.0`, all quantized, in a build log of a YOLOv8 with Q/DQ (8.4.12), which 8.0 to 8.2 did not merge
+    (NVIDIA/TensorRT#1602).
     """
 
     name: ClassVar[str] = "merge-siblings"
 
     def run(self, graph: Graph, ctx: Context) -> Change:
         ledger = Ledger(self.name, graph, ctx)
-        count = sum(_merge(graph, group, ledger) for group in siblings(graph, merged_ops(ctx.target.runtime.version)))
+        version = ctx.target.runtime.version
+        groups = siblings(graph, merged_ops(version), dequantizing=version is None or version >= _DEQUANTIZING)
+        count = sum(_merge(graph, group, ledger) for group in groups)
         ledger.close()
         return Change(count) if count else UNCHANGED
 

@@ -7,6 +7,8 @@ from collections.abc import Hashable, Iterable, Set
 from graphcost.ir import Graph, Node, Value
 from graphcost.types import TensorType
 
+from .quantizers import DEQUANTIZE
+
 CONV, GEMM = "onnx.Conv", "onnx.Gemm"
 _ATTRS = ("strides", "pads", "dilations", "auto_pad", "transA", "transB", "alpha", "beta")
 
@@ -14,11 +16,12 @@ WIDEST = 8
 """Convolutions in one merged kernel. Engines show two and three; that there is a limit is assumed."""
 
 
-def siblings(graph: Graph, ops: Set[str] = frozenset({CONV})) -> list[list[Node]]:
-    """Groups of two or more of `ops`, each in execution order, in the order of their first members."""
+def siblings(graph: Graph, ops: Set[str] = frozenset({CONV}), *, dequantizing: bool = True) -> list[list[Node]]:
+    """Groups of two or more of `ops`, each in execution order, in the order of their first members. Those that read
+    through DequantizeLinear are left out unless `dequantizing`."""
     groups: dict[tuple[Value, Hashable], list[Node]] = {}
     for node in graph:
-        if (key := _key(node, ops)) is not None:
+        if (dequantizing or not _dequantizes(node)) and (key := _key(node, ops)) is not None:
             groups.setdefault(key, []).append(node)
     parts = [group[at : at + WIDEST] for group in groups.values() for at in range(0, len(group), WIDEST)]
     return [part for part in parts if len(part) > 1]
@@ -42,10 +45,14 @@ def _key(node: Node, ops: Set[str]) -> tuple[Value, Hashable] | None:
 
 
 def _inside(node: Node, ops: Set[str]) -> list[Node]:
-    """A convolution alone, or with the activation of its kernel."""
+    """A convolution alone, or with the activation of its kernel. What dequantizes its operands stands before it."""
     if node.op in ops:
         return [node]
-    return list(_first_body(node)) if node.op == "trt.conv_act" else []
+    return [step for step in _first_body(node) if step.op != DEQUANTIZE] if node.op == "trt.conv_act" else []
+
+
+def _dequantizes(node: Node) -> bool:
+    return any(step.op == DEQUANTIZE for step in _first_body(node))
 
 
 def _first_body(node: Node) -> Iterable[Node]:

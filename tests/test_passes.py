@@ -25,8 +25,9 @@ PASSES = (
     "fold-shapes", "eliminate-noops", "canonicalize-slices", "canonicalize-layout", "canonicalize-arithmetic",
     "canonicalize-contraction", "quantize-weights", "reduce-to-pooling", "merge-concats", "fold-batch-norm",
     "merge-duplicates",
-    "outline-groups", "dce", "assign-precision", "fuse-convolution", "fuse-pointwise", "fuse-epilogue",
-    "merge-siblings", "retarget-slices", "retarget-concats", "reorder",
+    "outline-groups", "dce", "merge-quantizers", "advance-quantizers", "delay-dequantizers",
+    "assign-precision", "fuse-convolution", "fuse-pointwise", "fuse-epilogue", "fuse-quantizers", "fuse-stem",
+    "merge-siblings", "retarget-slices", "retarget-concats", "copy-quantizers", "reorder",
 )  # fmt: skip
 BEST = make_target("agx-xavier", "tensorrt-8.5", "best")
 
