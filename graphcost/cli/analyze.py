@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .boards import print_boards, refuse_with_boards, several_devices
 from .options import FailIf, MinCoverage, Node, Output, Quiet, Strict, Top, Verbose
 from .output import choose_format, emit, screen_for
 from .request import Request, one_model, with_request
@@ -41,6 +42,9 @@ def analyze(
     time_passes: Annotated[bool, typer.Option("--time-passes", help="Print how long each pass took.")] = False,
     sweep: Sweeps = None,
     symbolic: Symbolic = False,
+    by_kernel: Annotated[
+        bool, typer.Option("--by-kernel", help="With several boards (--device nano,tx2): a line for each kernel.")
+    ] = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -54,6 +58,13 @@ def analyze(
         )  # fmt: skip
         chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
         return print_sweep(request, one_model(model, onnx), sweep or (), symbolic, chosen, output, quiet)
+    if devices := several_devices(request):
+        refuse_with_boards(
+            {"--top": top, "--sort": sort, "--fail-if": fail_if, "--min-coverage": min_coverage, "--strict": strict,
+             "--dump-ir": dump_ir, "--print-changed": print_changed, "--time-passes": time_passes}
+        )  # fmt: skip
+        chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
+        return print_boards(request, devices, one_model(model, onnx), by_kernel, chosen, output)
     judge = read_thresholds(fail_if, min_coverage, compares=False, verbose=verbose, strict=strict)
     order = None if sort is None else one_of("sort key", sort, ORDERS)
     chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)

@@ -1,0 +1,41 @@
+"""`graphcost analyze MODEL --device nano,tx2,orin-nano`: one model on several boards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphcost.errors import UsageError
+
+from .output import emit, screen_for
+
+if TYPE_CHECKING:
+    from graphcost.render import Format
+
+    from .request import Request
+
+
+def several_devices(request: Request) -> list[str]:
+    """The devices of the request where it names more than one, else none."""
+    from graphcost.boards import split_devices
+
+    named = split_devices(request.device) if request.device and "," in request.device else []
+    return named if len(named) > 1 else []
+
+
+def refuse_with_boards(given: Mapping[str, object]) -> None:
+    """UsageError for an option that speaks of one board."""
+    if others := [option for option, value in given.items() if value]:
+        raise UsageError(f"{others[0]} is for one board: leave it out, or name one --device")
+
+
+def print_boards(
+    request: Request, devices: Sequence[str], model: str, by_kernel: bool, format: Format, output: Path | None
+) -> None:
+    """Analyse for each board, and write the table."""
+    from graphcost.boards import compare_boards
+    from graphcost.render.boards import render_boards
+
+    options = {name: value for name, value in request.given().items() if name != "device"}
+    emit(render_boards(compare_boards(model, devices, **options), format, by_kernel, screen_for(output)), output)

@@ -1,0 +1,75 @@
+"""Boards side by side."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import graphcost
+from graphcost.boards import compare_boards, split_devices
+from graphcost.cli.app import app
+from graphcost.errors import UsageError
+from graphcost.render.boards import render_boards
+
+MODEL = str(Path(__file__).parent.parent / "examples" / "models" / "resnet18.onnx")
+DEVICES = ["nano", "tx2", "orin-nano@7W"]
+
+
+@pytest.fixture(scope="module")
+def boards():
+    return compare_boards(MODEL, DEVICES, precision="fp16")
+
+
+def invoke(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["analyze", MODEL, "--fp16", *arguments])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_each_board_has_the_figures_of_an_analysis_of_its_own(boards):
+    for device, report in zip(DEVICES, boards.reports):
+        assert report.totals == graphcost.analyze(MODEL, device, precision="fp16").totals
+
+
+def test_the_table_has_a_line_for_each_board_in_the_order_asked_for(boards):
+    lines = render_boards(boards).splitlines()
+    assert [line.split()[0] for line in lines[3:6]] == ["nano@MAXN", "tx2@MAXN", "orin-nano@7W"]
+    assert all(title in lines[2] for title in ("latency", "90 %", "memory", "compute-bound", "memory-bound", "trust"))
+
+
+def test_bounds_are_shares_of_the_latency_that_sum_to_all(boards):
+    for row in json.loads(render_boards(boards, "json"))["boards"]:
+        assert sum(row[f"{bound}_bound_share"] for bound in ("compute", "memory", "launch")) == pytest.approx(1.0)
+
+
+def test_by_kernel_every_kernel_of_every_board_stands_once_and_sums_to_the_totals(boards):
+    rows = list(csv.DictReader(io.StringIO(render_boards(boards, "csv", by_kernel=True))))
+    for report in boards.reports:
+        name = f"{report.target.device}@{report.target.power_mode}_ms"
+        told = [float(row[name]) for row in rows if row[name]]
+        assert len(told) == len(report.kernels)
+        assert sum(told) == pytest.approx(report.totals.latency_ms)
+
+
+def test_the_command_takes_several_devices_in_all_formats():
+    assert "tx2@MAXN" in invoke("--device", "nano,tx2")
+    assert "TOTAL" in invoke("--device", "nano,tx2", "--by-kernel")
+    assert "| nano@MAXN |" in invoke("--device", "nano,tx2", "--format", "markdown")
+    assert len(json.loads(invoke("--device", "nano,tx2", "--format", "json"))["boards"]) == 2
+
+
+def test_an_option_for_one_board_is_refused_with_several():
+    done = CliRunner().invoke(app, ["analyze", MODEL, "--device", "nano,tx2", "--top", "3"])
+    assert isinstance(done.exception, UsageError) and "--top is for one board" in str(done.exception)
+
+
+def test_the_path_of_a_file_may_hold_a_comma(tmp_path):
+    file = tmp_path / "a,b.toml"
+    file.write_text('inherits = "nano"\nsource = "test"\n')
+    assert split_devices(f"{file}@MAXN") == [f"{file}@MAXN"]
+    assert split_devices("nano, tx2@MAXN,") == ["nano", "tx2@MAXN"]
