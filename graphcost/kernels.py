@@ -60,14 +60,16 @@ def kind_of(node: Node) -> str:
 
 
 def _kind_inside(node: Node) -> str:
-    """The family of the first node of a fused kernel that is more than pointwise: its convolution. What only converts
-    on the way in and out does not count where there is more."""
-    kinds = dict.fromkeys(kind_of(inner) for body in node.bodies for inner in body)
-    return next((kind for kind in kinds if kind not in _BESIDE), next((k for k in _BESIDE if k in kinds), "pointwise"))
+    """The family of what a fused kernel is built around: as its attribute `family` says, else its first node that is
+    more than elementwise, moving data counting less than anything else."""
+    if isinstance(family := node.attrs.get("family"), str):
+        return family
+    kinds = list(dict.fromkeys(kind_of(inner) for body in node.bodies for inner in body))
+    return min(kinds, key=lambda kind: _SIDE_KINDS.get(kind, 0), default="pointwise")
 
 
-_BESIDE = ("pointwise", "quantize")
-"""Families of what stands beside the main node of a kernel."""
+_SIDE_KINDS = {"gather": 1, "pointwise": 2, "quantize": 3, "copy": 4}
+"""Families that do not name a fused kernel as long as it has another one inside."""
 
 
 def _conv_kind(node: Node) -> str:
