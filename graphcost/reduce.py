@@ -99,7 +99,13 @@ def _row(node: Node, found: Findings, total_ms: float | None) -> Kernel:
         trust=cost.trust.value,
         share=share,
         extrapolates=cost.extrapolates,
+        region=_region(node),
     )
+
+
+def _region(node: Node) -> str | None:
+    region = node.attrs.get("region")
+    return region if isinstance(region, str) else None
 
 
 def _tensor(name: str, kind: Type) -> Tensor:

@@ -119,6 +119,9 @@ class Kernel:
     share: float | None
     extrapolates: tuple[str, ...] = ()
     """In what it lies outside of what the cost model was fitted to: measure this one."""
+    region: str | None = None
+    """The part of the network that the runtime hands to another compiler, of which this kernel is one: TensorRT shows
+    all of `{ForeignNode[first...last]}` as one layer, or as these kernels where it is asked for detail."""
 
 
 @dataclass(frozen=True, slots=True)

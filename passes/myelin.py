@@ -110,10 +110,9 @@ def _launch(graph: Graph, kernel: Kernel, nodes: Sequence[Node], region: str, le
         return
     op, attrs = _kernel_of(kernel, nodes)
     name = " + ".join(node.name for node in nodes if node.origin)
+    attrs = {**attrs, "region": region}
     try:
-        ledger.gather(
-            nodes, lambda: outline(graph, nodes, op, {**attrs, "region": region}, name), f"one kernel of {region}"
-        )
+        ledger.gather(nodes, lambda: outline(graph, nodes, op, attrs, name, inlines=True), f"one kernel of {region}")
     except Reject as refusal:
         ledger.refuse(nodes[-1], refusal.reason)
 

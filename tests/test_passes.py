@@ -27,7 +27,7 @@ PASSES = (
     "merge-duplicates",
     "outline-groups", "dce", "merge-quantizers", "advance-quantizers", "delay-dequantizers",
     "assign-precision", "fuse-convolution", "fuse-pointwise", "fuse-epilogue", "fuse-quantizers", "fuse-stem",
-    "merge-siblings", "retarget-slices", "retarget-concats", "copy-quantizers", "reorder",
+    "merge-siblings", "fuse-attention", "myelin", "retarget-slices", "retarget-concats", "copy-quantizers", "reorder",
 )  # fmt: skip
 BEST = make_target("agx-xavier", "tensorrt-8.5", "best")
 

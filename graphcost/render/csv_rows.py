@@ -41,6 +41,7 @@ _COLUMNS: Mapping[str, Callable[[Kernel], object]] = {
     "bytes_written": lambda k: k.bytes_written,
     "bound": lambda k: k.bound,
     "trust": lambda k: k.trust,
+    "region": lambda k: k.region,
     "extrapolates": lambda k: _JOIN.join(k.extrapolates),
     "origin": lambda k: _JOIN.join(k.origin),
     "inputs": lambda k: _tensors(k.inputs),

@@ -33,6 +33,7 @@ def render_table(
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
+_REGIONS_SHOWN = 4
 _RANKS = {"MACs": 1}  # what a narrow terminal can do without
 
 
@@ -59,9 +60,10 @@ def _tables(report: Report, selection: Selection, screen: Screen) -> list[list[s
     kernels = _kernel_lines(report, selection)
     kinds = _grouped(report, lambda kernel: kernel.kind)
     bounds = _grouped(report, lambda kernel: kernel.bound) if _timed(report) else []
-    figures = _figures(report, [*kernels, *kinds, *bounds])
+    regions = _regions(report)
+    figures = _figures(report, [*kernels, *kinds, *bounds, *regions])
     tables = [lay_out([*figures(kernels), *_words(report, kernels, selection.order)], screen, last_bold=True)]
-    for lines, title in ((kinds, "by kind"), (bounds, "by bound")):
+    for lines, title in ((kinds, "by kind"), (bounds, "by bound"), (regions, "by region of Myelin")):
         names = Column(title, [line.name for line in lines], "<")
         tables += [lay_out([*figures(lines), names], screen)] if lines else []
     return tables
@@ -121,6 +123,16 @@ def _grouped(report: Report, key: Callable[[Kernel], str]) -> list[_Line]:
     for kernel in report.kernels:
         groups.setdefault(key(kernel), []).append(kernel)
     return sorted((_of_several(name, kernels) for name, kernels in groups.items()), key=_weight, reverse=True)
+
+
+def _regions(report: Report) -> list[_Line]:
+    """What TensorRT shows as one layer each: the biggest regions, and the others together."""
+    regions = _grouped(replace(report, kernels=tuple(k for k in report.kernels if k.region)), lambda k: k.region or "")
+    if len(regions) <= _REGIONS_SHOWN + 1:
+        return regions
+    others = {line.name for line in regions[_REGIONS_SHOWN:]}
+    rest = _of_several(f"[{plural(len(others), 'other')}]", [k for k in report.kernels if k.region in others])
+    return [*regions[:_REGIONS_SHOWN], rest]
 
 
 def _weight(line: _Line) -> tuple[float, float, float]:

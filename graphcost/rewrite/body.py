@@ -20,7 +20,7 @@ class BodyMaker:
     operands: dict[Value, int] = field(default_factory=dict)
     origin: tuple[Origin, ...] = ()
     inlines: bool = False
-    """Whether known scalars are compiled into the kernel instead of being read from memory."""
+    """Whether known scalars and shapes are compiled into the kernel instead of being read from memory."""
 
     def make(self, nodes: Iterable[Node], outputs: Sequence[Value]) -> Graph:
         """A body that computes `outputs` with copies of `nodes`, which stand in the order of execution."""
@@ -91,8 +91,11 @@ class _Draft:
 
 
 def _is_immediate(value: Value) -> bool:
-    """A known number, as in 0.5 * x."""
-    return value.is_weight and value.constant is not None and len(value.constant.values) == 1
+    """A known number, as in 0.5 * x, or a shape, axes or bounds: at most eight integers, as many as a tensor of TensorRT
+    has dimensions."""
+    if not value.is_weight or value.constant is None:
+        return False
+    return len(value.constant.values) <= (8 if value.constant.dtype in ("i64", "i32") else 1)
 
 
 def is_kernel(node: Node) -> bool:
