@@ -91,8 +91,8 @@ class _Draft:
 
 
 def _is_immediate(value: Value) -> bool:
-    """A known number, as in 0.5 * x, or a shape, axes or bounds: at most eight integers, as many as a tensor of TensorRT
-    has dimensions."""
+    """A known number, as in 0.5 * x, or a shape, axes or bounds: at most eight integers, as many as a tensor of
+    TensorRT has dimensions."""
     if not value.is_weight or value.constant is None:
         return False
     return len(value.constant.values) <= (8 if value.constant.dtype in ("i64", "i32") else 1)
