@@ -9,11 +9,9 @@ from graphcost.ir import Graph, Node
 from graphcost.pipeline import Change, Context, Pass
 from graphcost.rewrite import Anchor, FusionRule, Reject, Versions
 
+from .fuse_epilogue import MOST_CHANNELS
 from .fusing import CONVOLUTIONS, anchor_precision, fuse
 from .views import dims_of
-
-MOST_CHANNELS = 4
-"""Channels that the convolution may read. Engines show three; that it is a matter of the first layer is inferred."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ MODELS = Path(__file__).parents[1] / "examples" / "models"
 
 UNNAMED = frozenset({"onnx.BatchNormalization", "onnx.Constant", "onnx.DequantizeLinear"})
 """Operators that the names of layers never spell."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -151,21 +151,39 @@ def test_layers_hold_exactly_the_nodes_that_the_engine_names(pair: Pair) -> None
 VIEWS = ("trt.slice_view", "trt.concat_view")
 YOLOV8N = {"fp32": (176, 158, 168), "fp16": (126, 112, 125), "int8": (124, 109, 122)}
 """Layers of YOLOv8n after merging, slice removal and concat removal: build logs of TensorRT 10.3 on Orin Nano."""
-APART = {"fp32": 0.02, "fp16": 0.07, "int8": 0.07}
-"""How far ours may be from these, relatively. Only to be lowered."""
+APART = 0.01
+"""How far ours may be from these, relatively. Only to be lowered. Two of the constants that ours counts are equal, which
+nobody knows who does not read weights; TensorRT removes one of them."""
 
 
 @pytest.mark.parametrize("precision", YOLOV8N)
-def test_yolov8n_has_about_as_many_layers_as_in_the_build_logs(precision: str, shared: Path) -> None:
+def test_yolov8n_has_as_many_layers_as_in_the_build_logs(precision: str, shared: Path) -> None:
     model = shared / "models" / "jetson" / "yolov8n_640.ts17.onnx"
-    run = graphcost.run(model, "orin-nano", runtime="tensorrt-10.3", precision=precision)
-    before = make_target("orin-nano", "tensorrt-10.3", precision).runtime.pipeline().partition(",retarget-slices")[0]
-    merged = graphcost.run(model, "orin-nano", runtime="tensorrt-10.3", precision=precision, pipeline=before + "]")
-    counts = Counter(node.op for node in run.graph)
-    final = len(run.graph) - sum(counts[op] for op in VIEWS)
-    ours = (len(merged.graph), len(merged.graph) - counts["trt.slice_view"], final)
+    target = {"runtime": "tensorrt-10.3", "precision": precision}
+    merging, slices, concats = (
+        graphcost.run(model, "orin-nano", **target, pipeline=_pipeline_through(step, **target)).graph
+        for step in ("merge-siblings", "retarget-slices", "retarget-concats")
+    )
+    ours = tuple(map(_layers, (merging, slices, concats)))
     print(f"YOLOv8n {precision}: {ours}, TensorRT: {YOLOV8N[precision]}")
-    assert all(abs(a / b - 1) <= APART[precision] for a, b in zip(ours, YOLOV8N[precision]))
+    assert all(abs(a / b - 1) <= APART for a, b in zip(ours, YOLOV8N[precision]))
+
+
+def _pipeline_through(step: str, *, runtime: str, precision: str) -> str:
+    """TensorRT's pipeline up to and with a step of its fusion."""
+    before, found, _ = make_target("orin-nano", runtime, precision).runtime.pipeline().partition(f",{step}")
+    assert found
+    return f"{before},{step}]"
+
+
+def _layers(graph: Graph) -> int:
+    """Layers as TensorRT counts them: nodes, views aside, and the constant tensors that pointwise layers read."""
+    constants = {v for node in graph if kind_of(node) == "pointwise" for v in node.inputs if _is_constant_layer(v)}
+    return sum(node.op not in VIEWS for node in graph) + len(constants)
+
+
+def _is_constant_layer(value: Value) -> bool:
+    return value.is_weight and (value.type.elements or 0) > 1
 
 
 FUSED = [*sorted((SHARED / "models" / "jetson").glob("*.ts17.onnx")), *sorted(MODELS.glob("*.onnx"))]
