@@ -153,7 +153,7 @@ YOLOV8N = {"fp32": (176, 158, 168), "fp16": (126, 112, 125), "int8": (124, 109, 
 """Layers of YOLOv8n after merging, slice removal and concat removal: build logs of TensorRT 10.3 on Orin Nano."""
 APART = 0.01
 """How far ours may be from these, relatively. Only to be lowered. Two of the constants that ours counts are equal, which
-nobody knows who does not read weights; TensorRT removes one of them."""
+is unknown where weights are not read; TensorRT removes one of them."""
 
 
 @pytest.mark.parametrize("precision", YOLOV8N)
