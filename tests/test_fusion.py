@@ -152,8 +152,8 @@ VIEWS = ("trt.slice_view", "trt.concat_view")
 YOLOV8N = {"fp32": (176, 158, 168), "fp16": (126, 112, 125), "int8": (124, 109, 122)}
 """Layers of YOLOv8n after merging, slice removal and concat removal: build logs of TensorRT 10.3 on Orin Nano."""
 APART = 0.01
-"""How far ours may be from these, relatively. Only to be lowered. Two of the constants that ours counts are equal, which
-is unknown where weights are not read; TensorRT removes one of them."""
+"""How far ours may be from these, relatively. Only to be lowered. Two of the constants that ours counts are equal;
+TensorRT removes one of them, which nobody can who does not read weights."""
 
 
 @pytest.mark.parametrize("precision", YOLOV8N)
