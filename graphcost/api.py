@@ -28,6 +28,7 @@ from .spec import Insertion, insert, parse_insertion, parse_stages
 from .support import Unsupported, unsupported_nodes
 from .target import Target, make_target, parse_target_header
 from .text import TextError, parse_graph, parse_target, print_graph
+from .training import TrainingOptions, configure
 
 if TYPE_CHECKING:
     from .shapes.facts import Facts
@@ -110,18 +111,21 @@ def run(
     cost_models: Sequence[str | CostModel] = (),
     plugins: Iterable[str | Path | Plugin] = (),
     no_tf32: bool = False,
+    training: TrainingOptions | None = None,
     instruments: Sequence[Instrument] = (),
     paranoid: bool = False,
 ) -> Run:
     """Import a model, turn it into the kernels of the runtime, cost them and sum up.
 
     `device` is a name with an optional power mode (`orin-nano@15W`) or the path of a TOML file; without one, only work
-    and memory are told. `insert` adds passes, as text (`my-pass{n=3}@after:fusion`) or as (pass, "after:fusion").
+    and memory are told. `training` costs a training step made with these options (`mode="training"`: with the default
+    ones), by default in the runtime `pytorch`.
+    `insert` adds passes, as text (`my-pass{n=3}@after:fusion`) or as (pass, "after:fusion").
     Raises a UserError when something given cannot be used, PassFailed when a pass breaks.
     """
     setup = set_up(
         device, runtime=runtime, precision=precision, mode=mode, insert=insert, pipeline=pipeline,
-        cost_models=cost_models, plugins=plugins, no_tf32=no_tf32,
+        cost_models=cost_models, plugins=plugins, no_tf32=no_tf32, training=training,
     )  # fmt: skip
     sizes, operators = parse_sizes(shapes, dims, batch), setup.registry.operators
     imported = load(model, operators, sizes)
@@ -175,11 +179,14 @@ def set_up(
     cost_models: Sequence[str | CostModel] = (),
     plugins: Iterable[str | Path | Plugin] = (),
     no_tf32: bool = False,
+    training: TrainingOptions | None = None,
 ) -> Setup:
     """The operators, the target, its passes and cost models that these options of `run` mean."""
     registry = _registry(plugins)
-    target = make_target(device, runtime, precision, mode, no_tf32=no_tf32)
-    return Setup(registry, target, _stages(target, registry, pipeline, insert), _models(target, registry, cost_models))
+    target = make_target(device, runtime, precision, "training" if training else mode, no_tf32=no_tf32)
+    stages = _stages(target, registry, pipeline, insert)
+    stages = configure(stages, training) if training else stages
+    return Setup(registry, target, stages, _models(target, registry, cost_models))
 
 
 def _registry(plugins: Iterable[str | Path | Plugin]) -> Registry:

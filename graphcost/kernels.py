@@ -41,6 +41,8 @@ _KINDS: Mapping[str, str] = {
     for op in ops.split()
 }
 
+_POINTWISE_WORLDS = frozenset({"onnx", "com.microsoft", "group", "grad", "loss", "optim"})
+
 _HOST_OPS = frozenset({"onnx.Shape", "onnx.Size"})
 """Computed on the host while shapes are prepared: no kernel is launched. (TensorRT developer guide, shape tensors.)"""
 
@@ -55,7 +57,7 @@ def kind_of(node: Node) -> str:
     if kind == "conv":
         return _conv_kind(node)
     if kind is None:
-        return "pointwise" if world in ("onnx", "com.microsoft", "group") else "other"
+        return "pointwise" if world in _POINTWISE_WORLDS else "other"
     return kind
 
 
@@ -79,6 +81,12 @@ def _conv_kind(node: Node) -> str:
     if group == 1 or dims is None or len(dims) < 2:
         return "conv"
     return "depthwise" if group == dims[0] or dims[1] == 1 else "group-conv"
+
+
+def phase_of(node: Node) -> str:
+    """The part of a training step that a node belongs to: forward (as in inference), backward or optimizer."""
+    phase = node.attrs.get("phase")
+    return phase if isinstance(phase, str) else "forward"
 
 
 def precision_of(node: Node) -> str:
@@ -115,6 +123,7 @@ def query_of(node: Node, work: NodeWork, operators: Operators) -> KernelQuery:
         work=work.work,
         work_known=work.unknown is None,
         attrs=node.attrs,
+        phase=phase_of(node),
         launches=launches(node, operators),
         contractions=geometry.contractions,
         epilogue=geometry.epilogue,

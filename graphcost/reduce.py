@@ -9,7 +9,7 @@ from .cost import Bound, Cost
 from .importer import Imported
 from .ir import Graph, Node
 from .journal import Journal
-from .kernels import kind_of, precision_of
+from .kernels import kind_of, phase_of, precision_of
 from .memory import ArenaPlan, MemoryProfile, by_module
 from .report import (
     Coverage,
@@ -23,6 +23,7 @@ from .report import (
     TargetInfo,
     Tensor,
     Totals,
+    TrainingTotals,
     UnknownNode,
     UnsupportedNode,
 )
@@ -80,7 +81,7 @@ def _row(node: Node, found: Findings, total_ms: float | None) -> Kernel:
         name=node.name,
         op=node.op,
         kind=kind_of(node),
-        phase="forward",
+        phase=phase_of(node),
         tactic=cost.tactic,
         precision=precision_of(node),
         origin=tuple(origin.name for origin in node.origin),
@@ -143,7 +144,15 @@ def _totals(found: Findings, rows: Sequence[Kernel], latency_ms: float | None) -
         total_memory_bytes=None if arena is None else _least_bytes(found),
         kernels=sum(cost.bound is not Bound.NONE for cost in costs),
         coverage=_coverage(found),
+        training=_training(found) if found.target.mode == "training" else None,
     )
+
+
+def _training(found: Findings) -> TrainingTotals:
+    """The figures of one training step."""
+    from .training.totals import training_totals
+
+    return training_totals(found.graph, found.memory, found.costs, found.target.device)
 
 
 def _least_bytes(found: Findings) -> int:

@@ -63,6 +63,36 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingTotals:
+    """One training step: forward, backward, optimizer.
+
+    `peak_allocated_bytes` is the most that tensors take at once, parameters and optimizer state included;
+    `peak_reserved_bytes` what the caching allocator then holds of the device's memory; `system_bytes` adds the context.
+    `saved_activation_bytes` are tensors that the forward part keeps for the backward part, `workspace_bytes` the
+    largest scratch space of one kernel. `at_peak` and `timeline` are by category; the sums of `timeline` are those of
+    `memory.timeline`. `fits_probability` is the chance that the step fits in the memory that can be used.
+    """
+
+    parameter_bytes: int
+    buffer_bytes: int
+    gradient_bytes: int
+    optimizer_bytes: int
+    saved_activation_bytes: int
+    peak_allocated_bytes: int
+    peak_reserved_bytes: int | None
+    workspace_bytes: int | None
+    system_bytes: int | None
+    step_ms: float | None
+    forward_ms: float | None
+    backward_ms: float | None
+    optimizer_ms: float | None
+    peak_at: str | None
+    at_peak: Mapping[str, int]
+    timeline: Mapping[str, tuple[int, ...]]
+    fits_probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """Sums over the kernels, each of what is known of it, and the memory of the whole.
 
@@ -90,6 +120,8 @@ class Totals:
     total_memory_bytes: int | None
     kernels: int
     coverage: Coverage
+    training: TrainingTotals | None = None
+    """Of a training step; None in inference."""
 
 
 @dataclass(frozen=True, slots=True)

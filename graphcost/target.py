@@ -89,11 +89,18 @@ def make_target(
     """A target from what a user types. The runtime is by default the device's TensorRT, or none without a device."""
     profile = load_device(device) if isinstance(device, str) else device
     default = profile.tensorrt_default if profile else None
-    chosen = load_runtime(runtime or ("tensorrt" if profile else "onnx"), default)
+    chosen = load_runtime(runtime or _default_runtime(profile, mode), default)
     asked = chosen.default_precision if precision is None else parse_precision(precision)
     target = Target(profile, chosen, asked, parse_mode(mode), tf32=not no_tf32)
     _refuse_what_runtime_lacks(target)
     return target
+
+
+def _default_runtime(profile: DeviceProfile | None, mode: str) -> str:
+    """Networks are trained in PyTorch; they are run in the device's TensorRT, or in none without a device."""
+    if mode == "training":
+        return "pytorch"
+    return "tensorrt" if profile else "onnx"
 
 
 def _refuse_what_runtime_lacks(target: Target) -> None:

@@ -12,6 +12,7 @@ from graphcost.shapes import Facts
 from graphcost.types import TensorType
 
 from .ledger import Ledger, executed_graphs
+from .training.parameters import following
 from .values import constant_of, is_known, is_output
 
 _MIB = 1 << 20
@@ -35,15 +36,20 @@ class FoldShapes(Pass):
     gives an output of the network, nor what would add more than `max_growth_bytes` to the weights (an Expand, Tile or
     ConstantOfShape whose result is far larger than its operands).
 
+    With `keep_parameters` nothing is folded that follows from parameters: training changes them.
+
     Evidence: ConstShuffleFusion and ConstEltFusion in TensorRT's build logs; shape tensors are computed on the host.
     """
 
     name: ClassVar[str] = "fold-shapes"
     max_growth_bytes: int = 64 * _MIB
+    keep_parameters: bool = False
 
     def run(self, graph: Graph, ctx: Context) -> Change:
         facts, ledger = ctx.get(VALUES), Ledger(self.name, graph, ctx)
-        count = sum(self._fold(node, facts, ledger) for part in executed_graphs(graph) for node in part)
+        learnt = following(graph) if self.keep_parameters else set()
+        nodes = [node for part in executed_graphs(graph) for node in part if node not in learnt]
+        count = sum(self._fold(node, facts, ledger) for node in nodes)
         ledger.close()
         return Change(count) if count else UNCHANGED
 

@@ -29,6 +29,9 @@ PASSES = (
     "assign-precision", "fuse-convolution", "fuse-pointwise", "fuse-epilogue", "fuse-quantizers", "fuse-stem",
     "merge-siblings", "fuse-attention", "myelin", "retarget-slices", "retarget-concats", "copy-quantizers", "reorder",
 )  # fmt: skip
+TRAINING_PASSES = ("separate-parameters", "training-form", "framework-operators", "eager-views", "build-backward")
+ADDING = frozenset({"eager-views", "build-backward"})
+"""Passes that add work: copies that a framework makes, the rest of a training step."""
 BEST = make_target("agx-xavier", "tensorrt-8.5", "best")
 
 
@@ -50,6 +53,8 @@ def case_name(path: Path) -> str:
 @pytest.mark.parametrize("path", CASES, ids=case_name)
 def test_before_is_after_plus_removed(path: Path) -> None:
     golden = Golden.read(path)
+    if not ADDING.isdisjoint(step.name for step in golden.passes):
+        pytest.skip("adds work")
     before = work_of(golden.graph())
     graph, journal = golden.run()
     sum_ = work_of(graph) + journal.work_removed()
@@ -89,8 +94,8 @@ def test_origins_are_neither_lost_nor_invented(path: Path) -> None:
 
 
 def test_each_pass_has_golden_cases_and_a_documentation() -> None:
-    assert {path.parent.name for path in CASES} == set(PASSES)
-    for name in PASSES:
+    assert {path.parent.name for path in CASES} == {*PASSES, *TRAINING_PASSES}
+    for name in (*PASSES, *TRAINING_PASSES):
         kind = registry().passes[name]()
         assert kind.name == name
         assert len((kind.__doc__ or "").splitlines()) > 3

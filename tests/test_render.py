@@ -233,6 +233,7 @@ def test_the_schema_names_every_key_of_the_report_and_no_other(schema):
         "model": report_room.ModelInfo,
         "target": report_room.TargetInfo,
         "totals": report_room.Totals,
+        "training": report_room.TrainingTotals,
         "kernel": report_room.Kernel,
         "tensor": report_room.Tensor,
         "memory": report_room.Memory,

@@ -168,7 +168,8 @@ def test_a_precision_or_mode_that_the_runtime_lacks_is_refused() -> None:
     with pytest.raises(UsageError, match="onnx has no precision fp16; accepted: as-exported"):
         make_target(None, precision="fp16")
     with pytest.raises(UsageError, match=r"tensorrt-8.2 has no mode training; accepted: inference"):
-        make_target("nano", mode="training")
+        make_target("nano", "tensorrt", mode="training")
+    assert make_target("nano", mode="training").runtime.family == "pytorch"
 
 
 def _targets() -> list[Target]:

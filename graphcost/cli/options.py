@@ -84,6 +84,31 @@ PluginFiles = Annotated[
     list[str] | None, typer.Option(metavar="FILE", help="Python file with more passes, cost models, operators.")
 ]
 
+# A training step
+
+Training = Annotated[
+    bool, typer.Option("--training", help="Cost one training step in PyTorch: forward, backward, optimizer.")
+]
+Optimizer = Annotated[
+    str | None, typer.Option(metavar="NAME", help="sgd, sgd-momentum (default), adam or adamw; with --training.")
+]
+Loss = Annotated[str | None, typer.Option(metavar="NAME", help="cross-entropy (default) or mse; with --training.")]
+Amp = Annotated[str | None, typer.Option(metavar="TYPE", help="Autocast to fp16 or bf16; with --training.")]
+Checkpoint = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NODE", help="Recompute up to here: names of nodes, patterns, or sqrt; with --training."),
+]
+Freeze = Annotated[
+    list[str] | None, typer.Option(metavar="PATTERN", help="Parameters that are not learnt: 'layer1.*'.")
+]
+Accumulate = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Backward passes before one optimizer step; with --training.")
+]
+WrittenOut = Annotated[
+    bool,
+    typer.Option("--written-out", help="Count operators that the exporter wrote out as they stand; with --training."),
+]
+
 # What to do with the answer
 
 Output = Annotated[

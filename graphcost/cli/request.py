@@ -15,6 +15,7 @@ from . import options
 if TYPE_CHECKING:
     from graphcost.api import Run
     from graphcost.pipeline import Instrument
+    from graphcost.training import TrainingOptions
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Request:
     pipeline: str | None = None
     cost_models: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
+    training: TrainingOptions | None = None
 
     def run(self, model: str, instruments: Sequence[Instrument] = ()) -> Run:
         """Analyse a model."""
@@ -61,6 +63,14 @@ def _request(
     pipeline: options.PipelineText = None,
     cost_model: options.CostModels = None,
     plugin: options.PluginFiles = None,
+    training: options.Training = False,
+    optimizer: options.Optimizer = None,
+    loss: options.Loss = None,
+    amp: options.Amp = None,
+    checkpoint: options.Checkpoint = None,
+    freeze: options.Freeze = None,
+    accumulate: options.Accumulate = None,
+    written_out: options.WrittenOut = False,
 ) -> Request:
     """A request from its options. UsageError where they contradict each other."""
     return Request(
@@ -75,7 +85,30 @@ def _request(
         pipeline=pipeline,
         cost_models=tuple(cost_model or ()),
         plugins=tuple(plugin or ()),
+        training=training_options(
+            training,
+            optimizer=optimizer,
+            loss=loss,
+            amp=amp,
+            checkpoint=tuple(checkpoint or ()),
+            freeze=tuple(freeze or ()),
+            accumulate=accumulate,
+            written_out=written_out,
+        ),
     )
+
+
+def training_options(wanted: bool, **given: Any) -> TrainingOptions | None:
+    """The options of a training step, of those given that are not empty; UsageError where --training is missing."""
+    from graphcost.training import TrainingOptions
+
+    chosen = {name: value for name, value in given.items() if value not in (None, (), False)}
+    if wanted:
+        return TrainingOptions(**chosen)
+    if chosen:
+        option = next(iter(chosen)).replace("_", "-")
+        raise UsageError(f"--{option} is an option of a training step: give --training too")
+    return None
 
 
 def with_request(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

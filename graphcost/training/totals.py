@@ -1,0 +1,63 @@
+"""A step's memory and its kernels' costs → the figures of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from graphcost.cost import Cost
+from graphcost.device import DeviceProfile
+from graphcost.ir import Graph, Node
+from graphcost.kernels import phase_of
+from graphcost.memory import MemoryProfile
+from graphcost.report import TrainingTotals
+
+from .categories import Category
+from .step import StepMemory, step_memory
+
+_PHASES = ("forward", "backward", "optimizer")
+
+
+def training_totals(
+    graph: Graph, profile: MemoryProfile, costs: Mapping[Node, Cost], device: DeviceProfile | None
+) -> TrainingTotals:
+    """The figures of the step that a joint graph runs."""
+    memory = step_memory(graph, profile)
+    times = {phase: _sum_ms(costs, phase) for phase in _PHASES}
+    total = memory.total
+    return TrainingTotals(
+        parameter_bytes=total[Category.PARAMETER],
+        buffer_bytes=total[Category.BUFFER],
+        gradient_bytes=total[Category.GRADIENT],
+        optimizer_bytes=total[Category.OPTIMIZER],
+        saved_activation_bytes=total[Category.SAVED],
+        peak_allocated_bytes=memory.peak_allocated_bytes,
+        peak_reserved_bytes=None,
+        workspace_bytes=_workspace_bytes(memory),
+        system_bytes=None,
+        step_ms=_total_ms(times.values()),
+        forward_ms=times["forward"],
+        backward_ms=times["backward"],
+        optimizer_ms=times["optimizer"],
+        peak_at=memory.peak_at.name if memory.peak_at else None,
+        at_peak={kind.value: size for kind, size in memory.at_peak.items() if size},
+        timeline={kind.value: line for kind, line in memory.timeline.items()},
+    )
+
+
+def _workspace_bytes(memory: StepMemory) -> int:
+    """The largest workspace of one kernel: two never live together."""
+    return max((p.size_bytes for p, kind in memory.category.items() if kind is Category.WORKSPACE), default=0)
+
+
+def _sum_ms(costs: Mapping[Node, Cost], phase: str) -> float | None:
+    return _total_ms(cost.latency_ms for node, cost in costs.items() if phase_of(node) == phase)
+
+
+def _total_ms(parts: Iterable[float | None]) -> float | None:
+    """None as soon as one part is: an unknown is no zero."""
+    total = 0.0
+    for part in parts:
+        if part is None:
+            return None
+        total += part
+    return total

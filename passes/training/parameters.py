@@ -1,0 +1,42 @@
+"""Which weights a training step learns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from graphcost.ir import Graph, Node, Value
+from graphcost.types import FLOATS, TensorType
+
+_STATISTICS = frozenset({("onnx.BatchNormalization", 3), ("onnx.BatchNormalization", 4)})
+"""Operands that are carried along but not learnt: running mean and variance."""
+
+_CONSTANT = re.compile(r"(^|/)Constant(_\d+)?(_output_\d+)?$|^val_\d+$|^onnx::(?!MatMul|Conv|Gemm)\w+_\d+$")
+"""Names that exporters give to literals in the code of a network, not to its parameters."""
+
+
+def parameters_of(graph: Graph, frozen: Sequence[str] = ()) -> list[Value]:
+    """Weights that get a gradient: floating point, neither statistics, literals nor frozen by name; in the order in
+    which the network first reads them."""
+    order = {weight: None for node in graph for weight in node.inputs if weight.is_weight}
+    return [w for w in order if is_learnt(w) and not any(fnmatchcase(w.name, pattern) for pattern in frozen)]
+
+
+def is_learnt(weight: Value) -> bool:
+    """Whether a weight is a parameter, by its type, its name and its readers."""
+    kind = weight.type
+    if not isinstance(kind, TensorType) or kind.dtype not in FLOATS or not kind.dims or _CONSTANT.search(weight.name):
+        return False
+    return any((use.node.op, use.slot) not in _STATISTICS for use in weight.uses)
+
+
+def following(graph: Graph) -> set[Node]:
+    """Nodes whose results follow from parameters alone."""
+    learnt, found = {weight for weight in graph.weights if is_learnt(weight)}, set[Node]()
+    for node in graph:
+        reads = [value for value in node.inputs if value in learnt]
+        if reads and all(value in learnt or value.is_weight for value in node.inputs):
+            found.add(node)
+            learnt.update(node.results)
+    return found

@@ -1,0 +1,113 @@
+"""One training step: the backward graph, what is kept for it, what is in memory when."""
+
+import csv
+from statistics import median
+
+import pytest
+
+from graphcost.api import run
+from graphcost.errors import UserError
+from graphcost.training import TrainingOptions
+
+
+def analysed(model, **options):
+    training = {name: options.pop(name) for name in list(options) if name in TrainingOptions.__dataclass_fields__}
+    return run(model, training=TrainingOptions(**training), **options)
+
+
+@pytest.fixture(scope="module")
+def rows(shared):
+    """Measured steps of whole networks: plain ones, as the networks are."""
+    path = shared / "data" / "training" / "training_memory.csv"
+    with path.open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["inplace"] == "as-is" and not row["variant"]]
+    return [row for row in rows if row["checkpoint"] == "False" and not row["autocast"]]
+
+
+@pytest.fixture(scope="module")
+def predictions(shared, rows):
+    """(row, totals of the step) for every measured step."""
+    found = []
+    for row in rows:
+        model = shared / "data" / "training" / row["onnx_legacy"]
+        report = analysed(model, batch=int(row["batch"]), optimizer=row["optimizer"]).report
+        found.append((row, report.totals.training))
+    return found
+
+
+def errors(predictions, predicted, measured):
+    return [getattr(totals, predicted) / int(row[measured]) - 1 for row, totals in predictions]
+
+
+def test_peak_memory_of_pytorch_is_predicted_nearly_to_the_byte(predictions):
+    found = [abs(e) for e in errors(predictions, "peak_allocated_bytes", "peak_total_bytes")]
+    print(f"peak allocated, {len(found)} steps: median {median(found):.5%}, worst {max(found):.4%}")
+    assert median(found) <= 0.0001
+    assert max(found) <= 0.005
+
+
+def test_saved_activations_of_pytorch_are_predicted_nearly_to_the_byte(predictions):
+    found = [abs(e) for e in errors(predictions, "saved_activation_bytes", "saved_activation_bytes")]
+    print(f"saved activations, {len(found)} steps: median {median(found):.5%}, worst {max(found):.4%}")
+    assert max(found) <= 0.0005
+
+
+def test_parameters_gradients_and_optimizer_state_are_those_of_pytorch(predictions):
+    for row, totals in predictions:
+        assert totals.parameter_bytes == pytest.approx(int(row["parameter_bytes"]), rel=1e-3), row["network"]
+        assert totals.gradient_bytes == pytest.approx(int(row["gradient_bytes"]), rel=1e-2), row["network"]
+        assert totals.optimizer_bytes == pytest.approx(int(row["optimizer_state_bytes"]), rel=1e-3), row["network"]
+
+
+def test_the_peak_falls_in_the_phase_in_which_it_was_measured(predictions):
+    phases = {"optimizer": "optimizer"}
+    for row, totals in predictions:
+        assert (totals.peak_at == "optimizer") == (phases.get(row["peak_phase"]) == "optimizer"), row["network"]
+
+
+def test_the_backward_part_has_twice_the_macs_of_the_forward_part_but_for_the_first_layer(shared):
+    report = analysed(shared / "data/training/models/resnet18.train.legacy.onnx", batch=4).report
+    macs = {phase: sum(k.macs for k in report.kernels if k.phase == phase) for phase in ("forward", "backward")}
+    first = report.kernels[0].macs
+    assert macs["backward"] == 2 * macs["forward"] - first
+
+
+def test_categories_sum_to_the_timeline(shared):
+    report = analysed(shared / "data/training/models/mobilenet_v2.train.legacy.onnx", batch=2).report
+    training = report.totals.training
+    summed = [sum(moment) for moment in zip(*training.timeline.values())]
+    assert tuple(summed) == report.memory.timeline
+    assert sum(training.at_peak.values()) == training.peak_allocated_bytes
+
+
+def test_a_frozen_prefix_keeps_nothing_and_has_no_gradients(shared):
+    model = shared / "data/training/models/resnet18.train.legacy.onnx"
+    whole = analysed(model, batch=8).report.totals.training
+    head = analysed(model, batch=8, freeze=("conv*", "bn*", "layer*")).report.totals.training
+    assert head.gradient_bytes == (512 + 1) * 1000 * 4
+    assert head.saved_activation_bytes < whole.saved_activation_bytes / 100
+    assert head.parameter_bytes == whole.parameter_bytes
+
+
+def test_attention_counts_as_it_stands_where_that_is_asked_for(shared):
+    model = shared / "data/training/models/vit_tiny_patch16_224.train.legacy.onnx"
+    written_out = analysed(model, batch=8, written_out=True).report.totals.training
+    one_operator = analysed(model, batch=8).report.totals.training
+    assert written_out.saved_activation_bytes > 1.15 * one_operator.saved_activation_bytes
+
+
+@pytest.mark.parametrize("network", ["resnet18", "vit_tiny_patch16_224", "mobilenet_v2"])
+def test_dynamo_exports_are_accepted_and_come_near(shared, network):
+    folder = shared / "data/training/models"
+    legacy = analysed(folder / f"{network}.train.legacy.onnx", batch=8).report
+    dynamo = analysed(folder / f"{network}.train.dynamo.onnx", batch=8).report
+    ratio = dynamo.totals.training.peak_allocated_bytes / legacy.totals.training.peak_allocated_bytes
+    print(f"{network}: dynamo / legacy {ratio:.4f}")
+    assert ratio == pytest.approx(1, abs=0.02)
+
+
+def test_options_of_a_step_are_checked():
+    with pytest.raises(UserError, match="optimizer"):
+        TrainingOptions(optimizer="adagrad")
+    with pytest.raises(UserError, match="accumulate"):
+        TrainingOptions(accumulate=0)
