@@ -21,14 +21,18 @@ class EliminateNoops(Pass):
     The readers then read the operand; an output keeps its name. A node stays where it alone stands between an output
     and an input, a weight or another output.
 
+    Operators that are named in `keep` stay: an eager framework runs them all the same.
+
     Evidence: ShuffleErasure and "Scale no-op erased (+0, *1, ^1)" in TensorRT's build logs and fusion catalogue.
     """
 
     name: ClassVar[str] = "eliminate-noops"
+    keep: tuple[str, ...] = ()
 
     def run(self, graph: Graph, ctx: Context) -> Change:
         ledger = Ledger(self.name, graph, ctx)
-        count = sum(_eliminate(node, ledger) for part in executed_graphs(graph) for node in part)
+        nodes = (node for part in executed_graphs(graph) for node in part if node.op not in self.keep)
+        count = sum(_eliminate(node, ledger) for node in nodes)
         ledger.close()
         return Change(count) if count else UNCHANGED
 

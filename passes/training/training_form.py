@@ -21,7 +21,10 @@ _HOW = (
 @dataclass(frozen=True)
 class TrainingForm(Pass):
     """Put batch normalisation into its training form, take out dropout that drops nothing, and warn where the file is
-    an inference export, of which some of the training network is gone."""
+    an inference export, of which some of the training network is gone.
+
+    A dynamo export of `model.train()` is such a file: its batch normalisation uses running statistics.
+    """
 
     name: ClassVar[str] = "training-form"
 
