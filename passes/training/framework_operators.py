@@ -14,7 +14,10 @@ from ..outline_groups import OutlineGroups
 @dataclass(frozen=True)
 class FrameworkOperators(Pass):
     """Put groups of `kinds` into one node each, as `outline-groups` does, unless `written_out` says to count them as
-    they stand in the file."""
+    they stand in the file.
+
+    What one operator keeps for its backward is less than what its steps would: SiLU its input, not the sigmoid too.
+    """
 
     name: ClassVar[str] = "framework-operators"
     kinds: tuple[str, ...] = ()
