@@ -32,6 +32,7 @@ PLUGIN = Plugin(
         "merge-quantizers": lazily("graphcost.passes.merge_quantizers", "MergeQuantizers"),
         "merge-siblings": lazily("graphcost.passes.merge_siblings", "MergeSiblings"),
         "myelin": lazily("graphcost.passes.myelin", "Myelin"),
+        "name-layers": lazily("graphcost.passes.name_layers", "NameLayers"),
         "outline-groups": lazily("graphcost.passes.outline_groups", "OutlineGroups"),
         "quantize-weights": lazily("graphcost.passes.quantize_weights", "QuantizeWeights"),
         "reduce-to-pooling": lazily("graphcost.passes.reduce_to_pooling", "ReduceToPooling"),

@@ -1,0 +1,58 @@
+"""What TensorRT calls the type of a layer, by version: facts as data (layer_types.csv)."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+FILE = Path(__file__).parent / "layer_types.csv"
+
+VIEW = "view"
+"""What a kernel is that launches nothing."""
+
+
+class LayerType(NamedTuple):
+    """`LayerType` and `ParameterType` of trtexec's layer information; the latter is empty where a layer has none."""
+
+    name: str
+    parameters: str
+
+
+class Row(NamedTuple):
+    """A line of the table. Kernels that compute in any precision where `precision` is empty."""
+
+    what: str
+    precision: str
+    since: tuple[int, ...]
+    before: tuple[int, ...]
+    type: LayerType
+    source: str
+
+    def fits(self, whats: tuple[str, ...], precision: str, version: tuple[int, ...]) -> bool:
+        in_time = self.since <= version and (not self.before or version < self.before)
+        return self.what in whats and self.precision in ("", precision) and in_time
+
+
+def layer_type(
+    version: tuple[int, ...], op: str, kind: str, precision: str, launches: bool = True
+) -> LayerType | None:
+    """The type that TensorRT of a version gives to a kernel; None where no row of the table speaks of it."""
+    whats = (op, kind) if launches else (op, VIEW)
+    return next((row.type for row in load_rows() if row.fits(whats, precision, version)), None)
+
+
+@cache
+def load_rows() -> tuple[Row, ...]:
+    """The rows of the package's table."""
+    lines = [line for line in FILE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return tuple(_row(line.split(",", 6)) for line in lines[1:])
+
+
+def _row(cells: list[str]) -> Row:
+    what, precision, since, before, name, parameters, source = cells
+    return Row(what, precision, _version(since), _version(before), LayerType(name, parameters), source)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split("."))) if text else ()
