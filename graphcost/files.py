@@ -10,8 +10,13 @@ from .errors import UsageError
 
 def write_atomic(path: Path, text: str) -> None:
     """Write beside and rename, so that nobody ever reads half a file. UsageError where the place cannot be written."""
+    write_bytes_atomic(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_bytes_atomic(path: Path, data: bytes) -> None:
+    """The same for bytes."""
     try:
-        _write(path, text.encode("utf-8", "backslashreplace"))
+        _write(path, data)
     except OSError as error:
         raise UsageError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 

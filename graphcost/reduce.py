@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .cost import Bound, Cost
+from .engine.layer_types import layer_type
 from .importer import Imported
 from .ir import Graph, Node
 from .journal import Journal
@@ -101,12 +102,19 @@ def _row(node: Node, found: Findings, total_ms: float | None) -> Kernel:
         share=share,
         extrapolates=cost.extrapolates,
         region=_region(node),
+        layer_type=_layer_type(node, found),
     )
 
 
 def _region(node: Node) -> str | None:
     region = node.attrs.get("region")
     return region if isinstance(region, str) else None
+
+
+def _layer_type(node: Node, found: Findings) -> str | None:
+    launches = found.costs[node].bound is not Bound.NONE
+    kind = layer_type(found.target.runtime, node.op, kind_of(node), precision_of(node), launches)
+    return kind.name if kind else None
 
 
 def _tensor(name: str, kind: Type) -> Tensor:

@@ -154,6 +154,8 @@ class Kernel:
     region: str | None = None
     """The part of the network that the runtime hands to another compiler, of which this kernel is one: TensorRT shows
     all of `{ForeignNode[first...last]}` as one layer, or as these kernels where it is asked for detail."""
+    layer_type: str | None = None
+    """What TensorRT calls such a layer: CaskConvolution, PointWiseV2; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

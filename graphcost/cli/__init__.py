@@ -20,8 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         from .app import app
+        from .trtexec import without_trtexec
 
-        app(given, prog_name="graphcost")
+        app(without_trtexec(given), prog_name="graphcost")
     except UserError as error:
         sys.exit(tell_user_error(error))
     except Exception as error:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphcost.errors import UsageError
+
 from .boards import print_boards, refuse_with_boards, several_devices
+from .export import AnnotatedFile, LayerInfoFile, ProfileFile, write_annotated_model, write_engine_files
 from .options import FailIf, MinCoverage, Node, Output, Quiet, Strict, Top, Verbose
 from .output import choose_format, emit, screen_for
 from .request import Request, one_model, with_request
@@ -40,6 +43,9 @@ def analyze(
     dump_ir: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the graph after each pass.")] = None,
     print_changed: Annotated[bool, typer.Option("--print-changed", help="Print the graph where it changed.")] = False,
     time_passes: Annotated[bool, typer.Option("--time-passes", help="Print how long each pass took.")] = False,
+    export_layer_info: LayerInfoFile = None,
+    export_profile: ProfileFile = None,
+    annotate: AnnotatedFile = None,
     sweep: Sweeps = None,
     symbolic: Symbolic = False,
     by_kernel: Annotated[
@@ -49,12 +55,15 @@ def analyze(
     quiet: Quiet = False,
 ) -> None:
     """Tell what a model costs: time, work and memory, kernel by kernel."""
+    from graphcost.engine.resolve import OnnxNodes
     from graphcost.render import FORMATS, ORDERS, one_of, render
 
     if sweep or symbolic:
         refuse_with_sweep(
             {"--top": top, "--sort": sort, "--fail-if": fail_if, "--min-coverage": min_coverage, "--strict": strict,
-             "--dump-ir": dump_ir, "--print-changed": print_changed, "--time-passes": time_passes}
+             "--dump-ir": dump_ir, "--print-changed": print_changed, "--time-passes": time_passes,
+             "--export-layer-info": export_layer_info, "--export-profile": export_profile,
+             "--annotate": annotate}
         )  # fmt: skip
         chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
         return print_sweep(request, one_model(model, onnx), sweep or (), symbolic, chosen, output, quiet)
@@ -68,23 +77,41 @@ def analyze(
     judge = read_thresholds(fail_if, min_coverage, compares=False, verbose=verbose, strict=strict)
     order = None if sort is None else one_of("sort key", sort, ORDERS)
     chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
-    instruments = _instruments(request, dump_ir, print_changed)
-    run = _timed(request, one_model(model, onnx), instruments, time_passes, quiet)
+    file, nodes = one_model(model, onnx), OnnxNodes()
+    instruments = [nodes, *_instruments(request, dump_ir, print_changed)]
+    run = _timed(request, file, instruments, time_passes, quiet)
+    write_engine_files(run, export_layer_info, export_profile)
+    write_annotated_model(run, nodes.nodes, file, annotate)
     detail = -1 if quiet else verbose
     emit(render(run.report, chosen, sort=order, top=top, detail=detail, screen=screen_for(output)), output)
     raise typer.Exit(judge(run.report, None))
 
 
 @with_request()
-def explain(request: Request, node: Node, model: _Model = None, onnx: _Onnx = None, output: Output = None) -> None:
+def explain(
+    request: Request,
+    model: _Model = None,
+    onnx: _Onnx = None,
+    node: Node = None,
+    fusion: Annotated[
+        bool, typer.Option("--fusion", help="How many layers there are after each stage, as in TensorRT's build log.")
+    ] = False,
+    output: Output = None,
+) -> None:
     """Tell what became of an ONNX node: which rules were tried, which kernel stands for it, what bounds it."""
     from graphcost.api import explain as explain_node
+    from graphcost.engine.stages import LayerCounts, stage_lines
 
     from .progress import watched
 
+    if node is None and not fusion:
+        raise UsageError("say what to explain: --node NAME, or --fusion")
+    seen = LayerCounts()
     with watched(quiet=False) as progress:
-        run = request.run(one_model(model, onnx), [progress])
-    emit("\n".join(explain_node(run, node)) + "\n", output)
+        run = request.run(one_model(model, onnx), [progress, seen])
+    lines = stage_lines(seen, run.stages, run.journal) if fusion else []
+    lines += [] if node is None else explain_node(run, node)
+    emit("\n".join(lines) + "\n", output)
 
 
 @with_request("insert", "reorder", "pipeline", "cost_model")

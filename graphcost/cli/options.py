@@ -133,4 +133,4 @@ Verbose = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the summary and the warnings; no progress.")]
-Node = Annotated[str, typer.Option("--node", metavar="NAME", help="Name of an ONNX node.")]
+Node = Annotated[str | None, typer.Option("--node", metavar="NAME", help="Name of an ONNX node.")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, TypeAlias
@@ -34,7 +34,8 @@ def align(kernels: Sequence[Kernel], layers: Sequence[EngineLayer], resolver: Re
     """Groups of kernels and layers that share ONNX nodes, directly or through others. Layers that name no node, such
     as kernels that Myelin generates, are matched with what is predicted at their place and nowhere else."""
     named = [(layer, parse_name(layer.name)) for layer in layers]
-    theirs = [_side_of_layer(layer, name) for layer, name in named]
+    views = {place for kernel in kernels if kernel.bound == "none" for place in resolver.find_all(kernel.origin)}
+    theirs = [_side_of_layer(layer, name) or _side_of_view(layer, name, views, resolver) for layer, name in named]
     apart = (
         Apart(
             side,
@@ -69,6 +70,12 @@ def _side_of_layer(layer: EngineLayer, name: LayerName) -> Side | None:
     if layer.layer_type == "shape_call" or name.role is Role.SHAPE:
         return "shape computations" if layer.layer_type or "shape_call" in layer.name else "no-ops"
     return None
+
+
+def _side_of_view(layer: EngineLayer, name: LayerName, views: Set[int], resolver: Resolver) -> Side | None:
+    """A layer of unknown type whose nodes only give tensors another shape is taken for a no-op."""
+    places = () if layer.layer_type else resolver.find_all(name.parts)
+    return "no-ops" if places and views >= set(places) else None
 
 
 # Groups by nodes

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from graphcost.runtime import Runtime
+
 FILE = Path(__file__).parent / "layer_types.csv"
 
 VIEW = "view"
@@ -34,11 +36,12 @@ class Row(NamedTuple):
         return self.what in whats and self.precision in ("", precision) and in_time
 
 
-def layer_type(
-    version: tuple[int, ...], op: str, kind: str, precision: str, launches: bool = True
-) -> LayerType | None:
-    """The type that TensorRT of a version gives to a kernel; None where no row of the table speaks of it."""
-    whats = (op, kind) if launches else (op, VIEW)
+def layer_type(runtime: Runtime, op: str, kind: str, precision: str, launches: bool = True) -> LayerType | None:
+    """The type that a version of TensorRT gives to a kernel; None where no row of the table speaks of it, and for
+    other runtimes."""
+    if runtime.family != "tensorrt":
+        return None
+    whats, version = ((op, kind) if launches else (op, VIEW)), runtime.version or ()
     return next((row.type for row in load_rows() if row.fits(whats, precision, version)), None)
 
 

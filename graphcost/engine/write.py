@@ -7,12 +7,13 @@ is null. Profile: `[{"count": 1}, {"name", "timeMs", "averageMs", "medianMs", "p
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphcost.errors import UsageError
 from graphcost.ir import Graph, Node, Value
 from graphcost.report import Kernel, Tensor
+from graphcost.runtime import Runtime
 from graphcost.types import TensorType
 
 from .layer_types import layer_type
@@ -43,7 +44,7 @@ _FORMATS = {
 def layer_info(run: Run) -> str:
     """The layers of the predicted engine as JSON. UsageError where the runtime is not TensorRT."""
     version = _version(run, "--export-layer-info")
-    layers = [_layer(node, kernel, version) for node, kernel in _layers(run)]
+    layers = [_layer(node, kernel, run.target.runtime) for node, kernel in _layers(run)]
     return _dump(layers if version >= _LIST_FROM else {"Layers": layers, "Bindings": _bindings(run.graph)})
 
 
@@ -59,7 +60,7 @@ def profile(run: Run) -> str:
 def _version(run: Run, option: str) -> tuple[int, ...]:
     runtime = run.target.runtime
     if runtime.family != "tensorrt" or runtime.version is None:
-        raise UsageError(f"{option} writes what trtexec would: {runtime.name} is no TensorRT, give --device or --runtime")
+        raise UsageError(f"{option} writes what trtexec would, and {runtime.name} is no TensorRT: give --device NAME")
     return runtime.version
 
 
@@ -68,8 +69,8 @@ def _layers(run: Run) -> list[tuple[Node, Kernel]]:
     return [(node, row) for node, row in zip(run.graph, run.report.kernels) if node.op not in _NO_LAYERS]
 
 
-def _layer(node: Node, kernel: Kernel, version: tuple[int, ...]) -> dict[str, Any]:
-    kind = layer_type(version, kernel.op, kernel.kind, kernel.precision, kernel.bound != "none")
+def _layer(node: Node, kernel: Kernel, runtime: Runtime) -> dict[str, Any]:
+    kind = layer_type(runtime, kernel.op, kernel.kind, kernel.precision, kernel.bound != "none")
     return {
         "Name": kernel.name,
         "LayerType": kind.name if kind else None,
@@ -116,5 +117,13 @@ def _time(kernel: Kernel, total_ms: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _dump(document: object) -> str:
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+def _dump(document: Sequence[object] | Mapping[str, Sequence[object]]) -> str:
+    """A layer a line."""
+    if isinstance(document, Mapping):
+        members = ", ".join(f"{_text(key)}: {_dump(value).rstrip()}" for key, value in document.items())
+        return f"{{{members}}}\n"
+    return "[\n" + ",\n".join(map(_text, document)) + "\n]\n"
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
