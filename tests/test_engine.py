@@ -8,7 +8,8 @@ import pytest
 from engine_files import Built, built, write, write_files
 from sample_reports import make_kernel, make_report
 
-from graphcost.engine import Comparison, Engine, EngineLayer, align, compare_engine, load_engine
+from graphcost.engine import Comparison, Engine, EngineLayer, EngineTensor, align, compare_engine, load_engine
+from graphcost.engine.checks import warnings
 from graphcost.engine.limits import judge
 from graphcost.engine.names import Role, parse_name
 from graphcost.engine.resolve import OnnxNode, Resolver
@@ -187,9 +188,7 @@ def test_equal_quantize_nodes_that_became_reformats_are_layers_of_their_own():
 # Real engines
 
 LEAST_SAME = {
-    "trex_tv-resnet18_A100_b32_qat": 0.36,
-    "trex_tv-resnet18_A100_b32_qat-residual": 0.16,
-    "trex_mobilenet_TITANRTX_qat": 0.25,
+    "fuzzy_onnx-trtexec_alexnet_RTX3060L_fp16": 0.91,  # a kernel of Myelin that names no node copies a view
     "trex_tf-resnet_RTX3090_fp32": 0.86,  # in four blocks the other convolution takes in the sum
     "trex_tf-resnet_RTX3090_fp16": 0.86,
 }
@@ -200,13 +199,31 @@ LEAST_SAME = {
 def test_most_layers_of_a_real_engine_are_predicted_as_they_are(pair: Built, shared, tmp_path):
     layers, profile = write_files(pair.engine, tmp_path)
     found = compare_engine(shared / pair.onnx, layer_info=layers, profile=profile, **pair.options)
-    print(f"{pair.engine}: same {found.same_share:.1%}, total {found.error:+.1%}")
+    print(f"{pair.engine}: same {found.same_share:.1%}, {sum(len(m.measured) for m in found.matches)} layers")
     assert found.same_share >= LEAST_SAME.get(pair.engine, 1.0)
     assert sum(len(m.measured) for m in found.matches) + sum(len(a.measured) for a in found.apart) == len(
         found.engine.layers
     )
     predicted = [k for m in found.matches for k in m.predicted] + [k for a in found.apart for k in a.predicted]
     assert sorted(k.name for k in predicted) == sorted(k.name for k in found.report.kernels)
+
+
+@pytest.mark.parametrize(
+    ("layers", "told"),
+    [
+        ([("other", "CaskConvolution")], "no layer of the engine names a node of this model"),
+        ([("conv", "", (8, 64, 4, 4), "FP16")], "the engine was built for batch 8, the prediction is for batch 1"),
+        ([("conv", "", (1, 64, 4, 4), "Int8")], "no kernel is predicted in INT8, of the engine 1 layer writes it"),
+        ([("conv", "", (1, 64, 4, 4), "FP32")], "no layer of the engine writes FP16, 1 kernel is predicted in it"),
+    ],
+)
+def test_an_engine_built_otherwise_is_noticed(layers, told):
+    made = [
+        EngineLayer(name, kind, outputs=(EngineTensor("y", *rest),) if rest else ()) for name, kind, *rest in layers
+    ]
+    kernels = [make_kernel("conv")]
+    found = align(kernels, made, Resolver(NODES))
+    assert any(told in text for text in warnings(Engine(tuple(made), True), make_report(kernels), found))
 
 
 # What is told

@@ -58,25 +58,20 @@ def analyze(
     from graphcost.engine.resolve import OnnxNodes
     from graphcost.render import FORMATS, ORDERS, one_of, render
 
+    of_one_run = {
+        "--top": top, "--sort": sort, "--fail-if": fail_if, "--min-coverage": min_coverage, "--strict": strict,
+        "--dump-ir": dump_ir, "--print-changed": print_changed, "--time-passes": time_passes, "--annotate": annotate,
+        "--export-layer-info": export_layer_info, "--export-profile": export_profile,
+    }  # fmt: skip
+    chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
     if sweep or symbolic:
-        refuse_with_sweep(
-            {"--top": top, "--sort": sort, "--fail-if": fail_if, "--min-coverage": min_coverage, "--strict": strict,
-             "--dump-ir": dump_ir, "--print-changed": print_changed, "--time-passes": time_passes,
-             "--export-layer-info": export_layer_info, "--export-profile": export_profile,
-             "--annotate": annotate}
-        )  # fmt: skip
-        chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
+        refuse_with_sweep(of_one_run)
         return print_sweep(request, one_model(model, onnx), sweep or (), symbolic, chosen, output, quiet)
     if devices := several_devices(request):
-        refuse_with_boards(
-            {"--top": top, "--sort": sort, "--fail-if": fail_if, "--min-coverage": min_coverage, "--strict": strict,
-             "--dump-ir": dump_ir, "--print-changed": print_changed, "--time-passes": time_passes}
-        )  # fmt: skip
-        chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
+        refuse_with_boards(of_one_run)
         return print_boards(request, devices, one_model(model, onnx), by_kernel, chosen, output)
     judge = read_thresholds(fail_if, min_coverage, compares=False, verbose=verbose, strict=strict)
     order = None if sort is None else one_of("sort key", sort, ORDERS)
-    chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
     file, nodes = one_model(model, onnx), OnnxNodes()
     instruments = [nodes, *_instruments(request, dump_ir, print_changed)]
     run = _timed(request, file, instruments, time_passes, quiet)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from graphcost.render.units import plural
 from graphcost.report import Report
 
 from .align import Alignment
-from .layer import Engine
+from .layer import Engine, EngineLayer
 
 _TYPES = (("i8", re.compile(r"int8", re.I)), ("f16", re.compile(r"fp16|half", re.I)))
 
@@ -19,7 +20,7 @@ def warnings(engine: Engine, report: Report, alignment: Alignment) -> Iterator[s
         yield "no layer of the engine names a node of this model: is it the model that the engine was built from?"
         return
     yield from _batch(engine, report)
-    yield from _precision(engine, report)
+    yield from _precision([layer for match in alignment.matches for layer in match.measured], report)
     yield from _times(engine)
 
 
@@ -31,14 +32,16 @@ def _batch(engine: Engine, report: Report) -> Iterator[str]:
         yield f"the engine was built for batch {built}, the prediction is for batch {asked}: --batch {built}"
 
 
-def _precision(engine: Engine, report: Report) -> Iterator[str]:
+def _precision(layers: Sequence[EngineLayer], report: Report) -> Iterator[str]:
+    if not any(tensor.form for layer in layers for tensor in layer.outputs):
+        return
     for dtype, pattern in _TYPES:
-        layers = sum(any(pattern.search(t.form) for t in layer.outputs) for layer in engine.layers)
-        kernels = sum(kernel.precision == dtype for kernel in report.kernels)
-        if layers and not kernels:
-            yield f"{layers:,} layers of the engine write {_NAMES[dtype]}, and no predicted kernel computes in it"
-        if kernels and not layers and any(t.form for layer in engine.layers for t in layer.outputs):
-            yield f"{kernels:,} predicted kernels compute in {_NAMES[dtype]}, and no layer of the engine writes it"
+        written = sum(any(pattern.search(tensor.form) for tensor in layer.outputs) for layer in layers)
+        computed = sum(kernel.precision == dtype for kernel in report.kernels)
+        if written and not computed:
+            yield f"no kernel is predicted in {_NAMES[dtype]}, of the engine {plural(written, 'layer writes', 'layers write')} it"
+        if computed and not written:
+            yield f"no layer of the engine writes {_NAMES[dtype]}, {plural(computed, 'kernel is', 'kernels are')} predicted in it"
 
 
 _NAMES = {"i8": "INT8", "f16": "FP16"}

@@ -34,11 +34,10 @@ def write_annotated(source: str | os.PathLike[str], target: Path, nodes: Mapping
 
 def _load(source: str | os.PathLike[str]) -> Any:
     import onnx
-    from google.protobuf.message import DecodeError
 
     try:
         return onnx.load(os.fspath(source), load_external_data=False)
-    except (OSError, DecodeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise ModelError(f"cannot read {os.fspath(source)!r}: {error}") from error
 
 
