@@ -213,8 +213,8 @@ def test_most_layers_of_a_real_engine_are_predicted_as_they_are(pair: Built, sha
     [
         ([("other", "CaskConvolution")], "no layer of the engine names a node of this model"),
         ([("conv", "", (8, 64, 4, 4), "FP16")], "the engine was built for batch 8, the prediction is for batch 1"),
-        ([("conv", "", (1, 64, 4, 4), "Int8")], "no kernel is predicted in INT8, of the engine 1 layer writes it"),
-        ([("conv", "", (1, 64, 4, 4), "FP32")], "no layer of the engine writes FP16, 1 kernel is predicted in it"),
+        ([("conv", "", (1, 64, 4, 4), "Int8")], "INT8 is written by 1 layers of the engine, predicted for 0 kernels"),
+        ([("conv", "", (1, 64, 4, 4), "FP32")], "FP16 is written by 0 layers of the engine, predicted for 1 kernels"),
     ],
 )
 def test_an_engine_built_otherwise_is_noticed(layers, told):

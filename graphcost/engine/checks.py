@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from graphcost.render.units import plural
 from graphcost.report import Report
 
 from .align import Alignment
@@ -38,10 +37,9 @@ def _precision(layers: Sequence[EngineLayer], report: Report) -> Iterator[str]:
     for dtype, pattern in _TYPES:
         written = sum(any(pattern.search(tensor.form) for tensor in layer.outputs) for layer in layers)
         computed = sum(kernel.precision == dtype for kernel in report.kernels)
-        if written and not computed:
-            yield f"no kernel is predicted in {_NAMES[dtype]}, of the engine {plural(written, 'layer writes', 'layers write')} it"
-        if computed and not written:
-            yield f"no layer of the engine writes {_NAMES[dtype]}, {plural(computed, 'kernel is', 'kernels are')} predicted in it"
+        if bool(written) != bool(computed):
+            sides = f"written by {written:,} layers of the engine, predicted for {computed:,} kernels"
+            yield f"{_NAMES[dtype]} is {sides}: are the precisions the same?"
 
 
 _NAMES = {"i8": "INT8", "f16": "FP16"}
