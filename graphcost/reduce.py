@@ -112,8 +112,9 @@ def _region(node: Node) -> str | None:
 
 
 def _layer_type(node: Node, found: Findings) -> str | None:
-    launches = found.costs[node].bound is not Bound.NONE
-    kind = layer_type(found.target.runtime, node.op, kind_of(node), precision_of(node), launches)
+    runtime, launches = found.target.runtime, found.costs[node].bound is not Bound.NONE
+    in_region = _region(node) is not None
+    kind = layer_type(runtime, node.op, kind_of(node), precision_of(node), launches=launches, in_region=in_region)
     return kind.name if kind else None
 
 

@@ -11,7 +11,6 @@ from graphcost.ir import Graph, Node
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.rewrite import Versions
 
-_REFORMAT = re.compile(r"Reformatting CopyNode for (Input|Output) Tensor (\d+) to (.*)")
 _PART = re.compile(r" \+ | \|\| ")
 
 
@@ -20,7 +19,6 @@ class NameLayers(Pass):
     """Name layers as this version of TensorRT does. Other passes name them in the style of TensorRT 10.
 
     TensorRT 8 turns a Clip into a pointwise layer before a convolution takes it in: `Conv_12 + PWN(Clip_16)`.
-    TensorRT 7 names reformats after the layer: `Conv_0 + Relu_1 input reformatter 0`.
     """
 
     name: ClassVar[str] = "name-layers"
@@ -62,21 +60,11 @@ def _inside(node: Node) -> Iterator[Node]:
             yield from _inside(inner)
 
 
-def _reformatter(node: Node) -> str:
-    match = _REFORMAT.fullmatch(node.name)
-    return f"{match[3]} {match[1].lower()} reformatter {match[2]}" if match else node.name
-
-
 STYLES = (
     Style(
         Versions("tensorrt", (8,), (10,)),
         "layer `features.0.0.weight + QuantizeLinear_8 + Conv_12 + PWN(Clip_16)` (trex_mobilenet_TITANRTX_qat, 8.x); "
         "ActivationToPointwiseConversion in build logs of 8.5",
         _with_nested_clips,
-    ),
-    Style(
-        Versions("tensorrt", before=(8,)),
-        "layer `conv2d/Conv2D + activation/Relu input reformatter 0` in a profile of GoogLeNet on TensorRT 7",
-        _reformatter,
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from engine_files import Built, built, write, write_files
@@ -148,6 +149,12 @@ def test_a_region_holds_what_lies_between_its_ends_and_is_nobody_elses():
     assert ("same", ["b"], ["b"]) in rows
 
 
+def test_the_kernels_of_a_predicted_region_and_the_layer_that_stands_for_it_are_the_same():
+    kernels = [make_kernel(name, region="{ForeignNode[a...c]}") for name in "abc"]
+    found = align(kernels, [EngineLayer("{ForeignNode[a...c]}", "Myelin")], Resolver(NODES))
+    assert [match.status for match in found.matches] == ["same"]
+
+
 def test_a_region_that_begins_with_a_weight_reaches_back_to_the_layer_before_it():
     rows, _ = aligned([("conv",), ("pool",), ("fc",)], ("conv",), ("{ForeignNode[fc.weight...fc]}",))
     assert rows[1] == ("merged differently", ["pool", "fc"], ["{ForeignNode[fc.weight...fc]}"])
@@ -242,7 +249,7 @@ def test_the_table_begins_with_what_corresponds_and_with_both_totals():
     lines = render_comparison(compared()).splitlines()
     assert lines[1].startswith("same 1, merged differently 1, only predicted 1: 50.0 % of the engine's layers")
     assert lines[2] == "predicted 1.600 ms, measured 1.500 ms as the sum of its layers: 1.07 ×"
-    assert "0.0040 … 0.01400 ms are the profiler's own (2 to 7 µs a layer)" in lines[3]
+    assert "0.0040 … 0.014 ms are the profiler's own (2 to 7 µs a layer)" in lines[3]
 
 
 def test_rows_are_sorted_by_the_difference_and_totals_stand_below():
@@ -289,3 +296,15 @@ def test_limits_are_kept_or_broken_and_unknown_passes_none():
     assert outcomes == [0, 0]
     assert [verdict.outcome.value for verdict in judge(compared(), 0.6, 0.05)] == [1, 1]
     assert judge(compared((None, None, None)), None, 0.5)[0].outcome.value == 4
+
+
+def test_the_example_engine_is_predicted_as_it_is():
+    examples = Path(__file__).parents[1] / "examples"
+    name = examples / "engines" / "resnet18_rtx3060-laptop_fp16"
+    found = compare_engine(
+        examples / "models" / "resnet18.onnx", "rtx3060-laptop", runtime="tensorrt-10.3", precision="fp16",
+        layer_info=name.with_suffix(".layers.json"), profile=name.with_suffix(".profile.json"),
+    )  # fmt: skip
+    assert found.same_share == 1.0
+    assert not found.warnings
+    assert found.measured_ms == pytest.approx(0.3635, abs=1e-4)

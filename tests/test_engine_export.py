@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 import pytest
 from engine_files import SHARED, built, write_files
+from engine_files import write as dump
 
 import graphcost
 from graphcost.cli import main
@@ -18,7 +19,7 @@ from graphcost.errors import UsageError
 from graphcost.runtime import load_runtime
 
 MODELS = Path(__file__).parents[1] / "examples" / "models"
-MOBILENET, RESNET = MODELS / "mobilenet_v2.onnx", MODELS / "resnet18.onnx"
+MOBILENET, RESNET, BERT = MODELS / "mobilenet_v2.onnx", MODELS / "resnet18.onnx", MODELS / "bert_mini.onnx"
 
 
 @pytest.fixture
@@ -77,6 +78,33 @@ def test_what_is_written_is_read_back_and_compares_as_the_same(tmp_path, on_nano
     plain = [layer["Name"] for layer in json.loads(layers.read_text())["Layers"]]
     layers.write_text(json.dumps(plain))
     assert compare_engine(MOBILENET, "nano", precision="fp16", layer_info=layers).same_share == 1.0
+
+
+def test_a_region_of_myelin_is_one_layer_before_tensorrt_10_and_its_kernels_from_then_on(tmp_path):
+    asked = {"device": "orin-nano", "precision": "fp16"}
+    older = graphcost.run(BERT, runtime="tensorrt-8.5", **asked)
+    regions = {kernel.region for kernel in older.report.kernels if kernel.region}
+    layers = json.loads(write.layer_info(older))["Layers"]
+    assert {layer["Name"] for layer in layers if layer["LayerType"] == "Myelin"} == regions
+    newer = json.loads(write.layer_info(graphcost.run(BERT, runtime="tensorrt-10.3", **asked)))
+    assert not any(layer["Name"].startswith("{ForeignNode") for layer in newer)
+    assert len(newer) > len(layers)
+
+
+def test_the_time_of_a_region_is_shared_out_over_its_kernels(tmp_path):
+    asked = {"device": "orin-nano", "precision": "fp16", "runtime": "tensorrt-8.5"}
+    run = graphcost.run(BERT, **asked)
+    names = [layer["Name"] for layer in json.loads(write.layer_info(run))["Layers"]]
+    rows = [{"name": row["name"], "averageMs": 2 * row["averageMs"]} for row in json.loads(write.profile(run))[1:]]
+    layers = dump(tmp_path / "l.json", names)
+    found = compare_engine(BERT, layer_info=layers, profile=dump(tmp_path / "p.json", rows), **asked)
+    assert found.same_share == 1.0
+    region, members = next(iter(found.members.items()))
+    assert region.startswith("{ForeignNode[")
+    assert all(member.measured_ms == pytest.approx(2 * member.predicted_ms) for member in members)
+    assert sum(member.predicted_ms for member in members) == pytest.approx(
+        sum(kernel.latency_ms for kernel in run.report.kernels if kernel.region == region)
+    )
 
 
 def test_files_need_tensorrt_and_times_need_a_device():
@@ -164,8 +192,9 @@ def test_stages_are_counted_from_the_original_to_what_is_left():
     assert lines[0] == f"Original: {seen.original} layers"
     counts = [line for line in lines if line.startswith("After")]
     headings = [line.partition(":")[0].removeprefix("After ") for line in counts]
-    assert headings[-5:] == [
-        "vertical fusions", "tensor merging", "slice removal", "concat removal", "reformat layers",
+    assert headings[-6:] == [
+        "vertical fusions", "tensor merging", "Myelin optimization", "slice removal", "concat removal",
+        "reformat layers",
     ]  # fmt: skip
     assert f": {len(run.graph)} layers" in counts[-1]
     assert any("× conv-activation" in line for line in lines)

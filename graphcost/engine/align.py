@@ -57,9 +57,9 @@ def align(kernels: Sequence[Kernel], layers: Sequence[EngineLayer], resolver: Re
 
 def _side_of_kernel(kernel: Kernel) -> Side | None:
     """A Q or DQ that became a reformat is a kernel like others: it stands for a node."""
-    if kernel.op == "trt.reformat" and not kernel.origin:
-        return "no-ops" if kernel.bound == "none" else "reformats"
-    return "no-ops" if kernel.bound == "none" else None
+    if kernel.bound == "none":
+        return "no-ops"
+    return "reformats" if kernel.op == "trt.reformat" and not kernel.origin else None
 
 
 def _side_of_layer(layer: EngineLayer, name: LayerName) -> Side | None:

@@ -21,7 +21,8 @@ RTX 3090 and TITAN RTX profiles of TensorRT 8 and 10)."""
 @dataclass(frozen=True)
 class Match:
     """Predicted kernels and engine layers that hold the same ONNX nodes, or stand at the same place where a layer names
-    none. One of either side may be empty."""
+    none. One of either side may be empty. The kernels of one region of Myelin and the one layer that an engine shows
+    of it are the same."""
 
     predicted: tuple[Kernel, ...]
     measured: tuple[EngineLayer, ...]
@@ -31,7 +32,14 @@ class Match:
     def status(self) -> Status:
         if not self.predicted or not self.measured:
             return "only in engine" if self.measured else "only predicted"
-        return "same" if len(self.predicted) == len(self.measured) == 1 else "merged differently"
+        units = {kernel.region or id(kernel) for kernel in self.predicted}
+        is_one = len(self.predicted) == 1 or (len(units) == 1 and self.is_region)
+        return "same" if is_one and len(self.measured) == 1 else "merged differently"
+
+    @property
+    def is_region(self) -> bool:
+        """Whether the engine has a region of Myelin here, of which it does not show the kernels."""
+        return any(layer.name.startswith("{ForeignNode[") for layer in self.measured)
 
     @property
     def predicted_ms(self) -> float | None:
@@ -47,6 +55,11 @@ class Match:
     def difference_ms(self) -> float | None:
         """Predicted - measured."""
         return minus_ms(self.predicted_ms, self.measured_ms)
+
+    @property
+    def kind(self) -> str:
+        """The family of the predicted kernel that takes the longest; empty where none is predicted."""
+        return max(self.predicted, key=lambda kernel: kernel.latency_ms or 0.0).kind if self.predicted else ""
 
     @property
     def name(self) -> str:

@@ -10,10 +10,6 @@ from graphcost.runtime import Runtime
 
 FILE = Path(__file__).parent / "layer_types.csv"
 
-VIEW = "view"
-"""What a kernel is that launches nothing."""
-
-
 class LayerType(NamedTuple):
     """`LayerType` and `ParameterType` of trtexec's layer information; the latter is empty where a layer has none."""
 
@@ -36,12 +32,15 @@ class Row(NamedTuple):
         return self.what in whats and self.precision in ("", precision) and in_time
 
 
-def layer_type(runtime: Runtime, op: str, kind: str, precision: str, launches: bool = True) -> LayerType | None:
+def layer_type(
+    runtime: Runtime, op: str, kind: str, precision: str, *, launches: bool = True, in_region: bool = False
+) -> LayerType | None:
     """The type that a version of TensorRT gives to a kernel; None where no row of the table speaks of it, and for
-    other runtimes."""
+    other runtimes. `in_region`: the kernel is one of a region of Myelin."""
     if runtime.family != "tensorrt":
         return None
-    whats, version = ((op, kind) if launches else (op, VIEW)), runtime.version or ()
+    whats = ("view",) if not launches else ("region", op, kind) if in_region else (op, kind)
+    version = runtime.version or ()
     return next((row.type for row in load_rows() if row.fits(whats, precision, version)), None)
 
 

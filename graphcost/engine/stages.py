@@ -12,10 +12,11 @@ from graphcost.pipeline import Change, Instrument, Pass, Stage
 
 HEADINGS: Mapping[str, str] = {
     "dce": "dead-layer removal",
-    "outline-groups": "Myelin optimization",
     "fold-batch-norm": "scale fusion",
     "fuse-epilogue": "vertical fusions",
+    "fuse-stem": "vertical fusions",
     "merge-siblings": "tensor merging",
+    "myelin": "Myelin optimization",
     "retarget-slices": "slice removal",
     "retarget-concats": "concat removal",
 }

@@ -7,11 +7,11 @@ is null. Profile: `[{"count": 1}, {"name", "timeMs", "averageMs", "medianMs", "p
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphcost.errors import UsageError
-from graphcost.ir import Graph, Node, Value
+from graphcost.ir import Graph, Node
 from graphcost.report import Kernel, Tensor
 from graphcost.runtime import Runtime
 from graphcost.types import TensorType
@@ -21,7 +21,8 @@ from .layer_types import layer_type
 if TYPE_CHECKING:
     from graphcost.api import Run
 
-_LIST_FROM = (10,)
+_DETAILED_FROM = (10,)
+"""Before, a region of Myelin is one layer; from then on each of its kernels is."""
 _BETWEEN = "\x1e"  # between the ONNX nodes of a layer, as TensorRT writes it
 _NO_LAYERS = frozenset({"trt.slice_view", "trt.concat_view"})  # eliminated slices and concatenations
 
@@ -44,17 +45,17 @@ _FORMATS = {
 def layer_info(run: Run) -> str:
     """The layers of the predicted engine as JSON. UsageError where the runtime is not TensorRT."""
     version = _version(run, "--export-layer-info")
-    layers = [_layer(node, kernel, run.target.runtime) for node, kernel in _layers(run)]
-    return _dump(layers if version >= _LIST_FROM else {"Layers": layers, "Bindings": _bindings(run.graph)})
+    layers = [_layer(part, run.target.runtime) for part in _layers(run, version)]
+    return _dump(layers if version >= _DETAILED_FROM else {"Layers": layers, "Bindings": _bindings(run.graph)})
 
 
 def profile(run: Run) -> str:
     """The predicted times of the layers as JSON. UsageError where the runtime is not TensorRT, or without a device."""
-    _version(run, "--export-profile")
+    version = _version(run, "--export-profile")
     if run.target.device is None:
         raise UsageError("--export-profile writes times, which need a --device")
     total_ms = run.report.totals.latency_known_ms or 0.0
-    return _dump([{"count": 1}, *(_time(kernel, total_ms) for _, kernel in _layers(run))])
+    return _dump([{"count": 1}, *(_time(part, total_ms) for part in _layers(run, version))])
 
 
 def _version(run: Run, option: str) -> tuple[int, ...]:
@@ -64,34 +65,67 @@ def _version(run: Run, option: str) -> tuple[int, ...]:
     return runtime.version
 
 
-def _layers(run: Run) -> list[tuple[Node, Kernel]]:
-    """Nodes that are layers in an engine: slices and concatenations that became views are not."""
-    return [(node, row) for node, row in zip(run.graph, run.report.kernels) if node.op not in _NO_LAYERS]
+class _Layer(NamedTuple):
+    """A layer's name, and the kernels that it stands for."""
+
+    name: str
+    nodes: list[Node]
+    kernels: list[Kernel]
 
 
-def _layer(node: Node, kernel: Kernel, runtime: Runtime) -> dict[str, Any]:
-    kind = layer_type(runtime, kernel.op, kernel.kind, kernel.precision, kernel.bound != "none")
+def _layers(run: Run, version: tuple[int, ...]) -> list[_Layer]:
+    """The layers in order; a region of Myelin stands where its first kernel does."""
+    found: dict[str, _Layer] = {}
+    for node, kernel in zip(run.graph, run.report.kernels):
+        if node.op in _NO_LAYERS:
+            continue
+        is_region = kernel.region is not None and version < _DETAILED_FROM
+        layer = found.setdefault(
+            f"region {kernel.region}" if is_region else f"kernel {len(found)}",
+            _Layer(kernel.region or kernel.name if is_region else kernel.name, [], []),
+        )
+        layer.nodes.append(node)
+        layer.kernels.append(kernel)
+    return list(found.values())
+
+
+def _layer(layer: _Layer, runtime: Runtime) -> dict[str, Any]:
+    kernel = layer.kernels[0]
+    kind = layer_type(
+        runtime, kernel.op, kernel.kind, kernel.precision, launches=kernel.bound != "none",
+        in_region=kernel.region is not None,
+    )  # fmt: skip
+    reads, makes = _border(layer.nodes)
     return {
-        "Name": kernel.name,
+        "Name": layer.name,
         "LayerType": kind.name if kind else None,
-        "Inputs": _tensors(kernel.inputs, _activations(node.inputs)),
-        "Outputs": _tensors(kernel.outputs, _activations(node.results)),
+        "Inputs": _tensors([tensor for each in layer.kernels for tensor in each.inputs], reads),
+        "Outputs": _tensors([tensor for each in layer.kernels for tensor in each.outputs], makes),
         **({"ParameterType": kind.parameters} if kind and kind.parameters else {}),
-        "TacticName": kernel.tactic,
+        "TacticName": kernel.tactic if len(layer.kernels) == 1 else None,
         "StreamId": 0,
-        "Metadata": _BETWEEN.join(f"[ONNX Layer: {name}]" for name in kernel.origin),
+        "Metadata": _BETWEEN.join(f"[ONNX Layer: {name}]" for name in _origin(layer.kernels)),
     }
 
 
-def _activations(values: Iterable[Value]) -> frozenset[str]:
-    return frozenset(value.name for value in values if not value.is_weight)
+def _origin(kernels: Iterable[Kernel]) -> list[str]:
+    return list(dict.fromkeys(name for kernel in kernels for name in kernel.origin))
 
 
-def _tensors(tensors: Sequence[Tensor], wanted: frozenset[str]) -> list[dict[str, Any]]:
+def _border(nodes: Sequence[Node]) -> tuple[set[str], set[str]]:
+    """Names of the activations that cross the border of some nodes, inwards and outwards."""
+    own = set(nodes)
+    inside = {result for node in nodes for result in node.results}
+    reads = {value.name for node in nodes for value in node.inputs if not value.is_weight and value not in inside}
+    makes = {value.name for value in inside if any(reader not in own for reader in value.readers)}
+    return reads, makes or {value.name for value in nodes[-1].results}
+
+
+def _tensors(tensors: Iterable[Tensor], wanted: Set[str]) -> list[dict[str, Any]]:
+    named = {tensor.name: tensor for tensor in tensors if tensor.name in wanted}
     return [
-        {"Name": t.name, "Location": "Device", "Dimensions": _dims(t), "Format/Datatype": _form(t)}
-        for t in tensors
-        if t.name in wanted
+        {"Name": name, "Location": "Device", "Dimensions": _dims(tensor), "Format/Datatype": _form(tensor)}
+        for name, tensor in named.items()
     ]
 
 
@@ -109,11 +143,12 @@ def _bindings(graph: Graph) -> list[str]:
     return [value.name for value in (*graph.inputs, *graph.outputs) if isinstance(value.type, TensorType)]
 
 
-def _time(kernel: Kernel, total_ms: float) -> dict[str, Any]:
-    time_ms = kernel.latency_ms
+def _time(layer: _Layer, total_ms: float) -> dict[str, Any]:
+    times = [kernel.latency_ms for kernel in layer.kernels]
+    time_ms = None if None in times else sum(time for time in times if time is not None)
     share = 100 * time_ms / total_ms if time_ms is not None and total_ms else None
     return {
-        "name": kernel.name, "timeMs": time_ms, "averageMs": time_ms, "medianMs": time_ms, "percentage": share,
+        "name": layer.name, "timeMs": time_ms, "averageMs": time_ms, "medianMs": time_ms, "percentage": share,
     }  # fmt: skip
 
 

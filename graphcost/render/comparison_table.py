@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import Sorting
 
 _BIGGEST = 25
+_TOTAL = "TOTAL"
 _FEW = 5  # groups that are told in full before the rest is only counted
 
 _Line: TypeAlias = "tuple[float | None, float | None, str, str]"
@@ -32,6 +33,7 @@ def render_comparison_table(
     blocks = [
         _head(found, screen),
         _rows(found, matches, len(matches) if detail > 0 and top is None else limit, screen) if detail >= 0 else [],
+        _kinds(found, screen) if found.engine.has_times else [],
         _differing(matches, detail > 0, screen) if detail >= 0 else [],
         _regions(found, detail > 0, screen) if detail >= 0 else [],
         [screen.paint(line, "yellow") for text in found.warnings for line in fold(f"warning: {text}", screen, 2)],
@@ -62,7 +64,7 @@ def _rows(found: Comparison, matches: Sequence[Match], limit: int, screen: Scree
     lines += [_sum(f"[{len(others):,} others]", map(_line, others))] if others else []
     lines += [(part.measured_ms, part.predicted_ms, _counts(len(part.predicted), len(part.measured)), f"[{part.name}]")
               for part in found.apart]  # fmt: skip
-    return _figures([*lines, (found.measured_ms, found.predicted_ms, "", "TOTAL")], found.engine.has_times, screen)
+    return _figures([*lines, (found.measured_ms, found.predicted_ms, "", _TOTAL)], found.engine.has_times, screen)
 
 
 def _line(match: Match) -> _Line:
@@ -78,7 +80,7 @@ def _sum(name: str, lines: Iterable[_Line]) -> _Line:
     return total_ms(line[0] for line in listed), total_ms(line[1] for line in listed), "", name
 
 
-def _figures(lines: Sequence[_Line], has_times: bool, screen: Screen) -> list[str]:
+def _figures(lines: Sequence[_Line], has_times: bool, screen: Screen, title: str = "layer") -> list[str]:
     times = [
         Column("measured ms", [_ms(measured) for measured, _, _, _ in lines]),
         Column("predicted", [_ms(predicted) for _, predicted, _, _ in lines]),
@@ -86,8 +88,10 @@ def _figures(lines: Sequence[_Line], has_times: bool, screen: Screen) -> list[st
         Column("ratio", [ratio(predicted, measured) for measured, predicted, _, _ in lines]),
     ]
     shown = times if has_times else [Column("predicted ms", [_ms(predicted) for _, predicted, _, _ in lines])]
-    remarks = Column("what", [text for _, _, text, _ in lines], "<", rank=1)
-    return lay_out([*shown, remarks, Column("layer", [name for *_, name in lines], "<")], screen, last_bold=True)
+    has_remarks = any(text for _, _, text, _ in lines)
+    remarks = [Column("what", [text for _, _, text, _ in lines], "<", rank=1)] if has_remarks else []
+    names = Column(title, [name for *_, name in lines], "<")
+    return lay_out([*shown, *remarks, names], screen, last_bold=lines[-1][-1] == _TOTAL)
 
 
 def _ms(time: float | None) -> str:
@@ -97,6 +101,14 @@ def _ms(time: float | None) -> str:
 def _difference(measured: float | None, predicted: float | None) -> str:
     change = minus_ms(predicted, measured)
     return UNKNOWN if change is None else signed(f"{change:.4f}", change)
+
+
+def _kinds(found: Comparison, screen: Screen) -> list[str]:
+    """Both sides by the kind of the predicted kernels, the kind that takes longest first."""
+    kinds = {match.kind for match in found.matches}
+    sums = [_sum(kind or "[only in engine]", (_line(m) for m in found.matches if m.kind == kind)) for kind in kinds]
+    ranked = sorted(sums, key=lambda line: -(line[0] or line[1] or 0.0))
+    return _figures(ranked, True, screen, "by kind")
 
 
 # What is not one to one

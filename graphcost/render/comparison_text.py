@@ -34,7 +34,7 @@ def overhead(found: Comparison) -> str:
         return ""
     low, high = found.profiler_ms
     per_layer = f"{PROFILER_MS[0] * 1e3:g} to {PROFILER_MS[1] * 1e3:g} µs a layer"
-    return f"of the measured sum {significant(low, 2)} … {milliseconds(high)} are the profiler's own ({per_layer})"
+    return f"of the measured sum {significant(low, 2)} … {significant(high, 2)} ms are the profiler's own ({per_layer})"
 
 
 def ratio(predicted_ms: float | None, measured_ms: float | None) -> str:
@@ -50,6 +50,8 @@ def what(match: Match) -> str:
         return f"{plural(len(match.predicted), 'kernel')} for {plural(len(match.measured), 'layer')}"
     if match.status != "same":
         return match.status
+    if len(match.predicted) > 1:
+        return f"a region of {plural(len(match.predicted), 'kernel')}"
     return "by its place" if match.by == "place" else ""
 
 
