@@ -434,6 +434,14 @@ class Graph:
     def clone(self) -> Graph:
         return clone(self)
 
+    def retyped(self, inputs: Mapping[str, Sequence[int]]) -> Graph:
+        """A copy for other dimensions of the named inputs, every type inferred anew; sizes that constants hold are
+        derived again. ResizeError names the node that fits the old sizes only."""
+        from .plugin import builtin_operators
+        from .shapes import resize
+
+        return resize(self, inputs, builtin_operators())[0]
+
     def verify(self) -> None:
         """Raise InvalidIR unless every rule of the IR holds (`graphcost.verify` lists them)."""
         from .verify import verify

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from graphcost.importer.build import build_graph
@@ -11,7 +11,7 @@ from graphcost.importer.records import ModelRecord
 from graphcost.importer.sizes import Chosen, Sizes, choose
 from graphcost.ir import Graph
 from graphcost.operators import Operators
-from graphcost.shapes import Facts, infer, resize
+from graphcost.shapes import Facts, infer, resize, widen
 from graphcost.types import ContainerType, TensorType, Type, Unknown
 
 _Key: TypeAlias = "tuple[dict[str, Type], dict[str, int]]"
@@ -45,6 +45,14 @@ class Template:
         graph, facts = self._sized(chosen, sizes.dims)
         refuse_unused(sizes, chosen, graph)
         return graph, facts, chosen.warnings
+
+    def widened(self, sizes: Sizes, scale: Callable[[int], int]) -> tuple[Graph, Facts, tuple[str, ...]]:
+        """As `typed`, with `scale` applied to the output channels of every contraction but the last ones."""
+        chosen = choose(self._declared, sizes)
+        graph, facts = self._at_own_sizes(chosen, sizes.dims)
+        made, found = widen(graph, chosen.known_inputs, self.operators, scale, sizes.dims, facts)
+        refuse_unused(sizes, chosen, made)
+        return made, found, chosen.warnings
 
     def _sized(self, chosen: Chosen, dims: Mapping[str, int]) -> tuple[Graph, Facts]:
         if chosen.overridden:

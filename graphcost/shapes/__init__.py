@@ -2,6 +2,7 @@
 
 engine, control     the walk over the graph and its bodies
 resize              other input sizes for a graph whose constants hold the old ones
+width               other channels of its contractions
 evaluate*           data of small tensors, by operator
 the other files     shape functions, one file for each family of operators
 """
@@ -48,8 +49,9 @@ from .engine import infer, known_values, retyped
 from .errors import ShapeMismatch
 from .facts import Facts
 from .resize import resize
+from .width import widen
 
-__all__ = ["EVALUATORS", "SHAPES", "Facts", "ShapeMismatch", "infer", "known_values", "resize", "retyped"]
+__all__ = ["EVALUATORS", "SHAPES", "Facts", "ShapeMismatch", "infer", "known_values", "resize", "retyped", "widen"]
 
 T = TypeVar("T")
 

@@ -40,7 +40,7 @@ def resize(
     """
     old_facts = infer(graph, operators, dims) if known is None else known
     made = copy_with_inputs(graph, inputs)
-    resizer = _Resizer(operators, dims or {}, graph, made, old_facts)
+    resizer = Resizer(operators, dims or {}, graph, made, old_facts)
     try:
         resizer.start(made)
     except ShapeMismatch as error:
@@ -48,7 +48,7 @@ def resize(
     return made, resizer.facts
 
 
-class _Resizer(Engine):
+class Resizer(Engine):
     """Infers the copy in step with the original."""
 
     def __init__(

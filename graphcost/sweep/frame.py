@@ -38,10 +38,11 @@ def frame_of(graph: Graph) -> Hashable:
         (n.op, n.name, tuple(None if v is None else index[v] for v in n.operands), tuple(n.attrs.items()))
         for n in (*graph.walk(), graph.exit)
     )
-    return nodes, tuple(map(_kind, index))
+    return nodes, tuple(map(unnumbered, index))
 
 
-def _kind(value: Value) -> Hashable:
+def unnumbered(value: Value) -> Hashable:
+    """All of a value but its numbers."""
     type, constant = value.type, value.constant
     if isinstance(type, TensorType) and type.dims is not None:
         open_dims = tuple(None if isinstance(dim, int) else dim for dim in type.dims)
