@@ -126,8 +126,13 @@ def _passable(node: Node) -> Node | None:
         return None
     if only_reader(value) is not node or any(result.use_count for result in mover.results[1:]):
         return None
-    rescales = mover.op == "onnx.MaxPool" and dequantizer_of(mover.operand(0)) is not None
-    return None if rescales or not all(map(_is_activation, _moved_inputs(mover))) else mover
+    return None if _rescales(mover, node) or not all(map(_is_activation, _moved_inputs(mover))) else mover
+
+
+def _rescales(mover: Node, node: Node) -> bool:
+    """Max pooling behind a DequantizeLinear of another scale is a quantized node itself."""
+    before = dequantizer_of(mover.operand(0))
+    return mover.op == "onnx.MaxPool" and before is not None and not same_scaling(before, node)
 
 
 def _moved_inputs(mover: Node) -> list[Value]:

@@ -14,8 +14,8 @@ from .values import is_output
 
 @dataclass(frozen=True)
 class QuantizeWeights(Pass):
-    """Compute QuantizeLinear over a weight once: what it gives becomes a weight of the narrow type, and the wide one is
-    no longer stored. The readers, which dequantize it, stay and say in which precision it is used; they also stand for
+    """Compute QuantizeLinear over a weight once: what it gives becomes a weight of the narrow type under the name of the
+    wide one, which is no longer stored. The readers, which dequantize it, stay and say in which precision it is used; they also stand for
     the node that is gone.
 
     A scale that is computed at run time, and what is an output of the network, stay.
@@ -42,7 +42,10 @@ def _quantize(node: Node, ledger: Ledger) -> bool:
     ledger.touch_readers(node)
     _hand_down(node)
     graph.add_weight(result)
+    wide = node.inputs[0]
     ledger.remove(node, "its weight is stored as it is used")
+    if not wide.use_count:
+        wide.name, result.name = result.name, wide.name
     return True
 
 
