@@ -14,9 +14,9 @@ from .values import is_output
 
 @dataclass(frozen=True)
 class QuantizeWeights(Pass):
-    """Compute QuantizeLinear over a weight once: what it gives becomes a weight of the narrow type under the name of the
-    wide one, which is no longer stored. The readers, which dequantize it, stay and say in which precision it is used; they also stand for
-    the node that is gone.
+    """Compute QuantizeLinear over a weight once: what it gives becomes a weight of the narrow type under the name of
+    the wide one, which is no longer stored. The readers, which dequantize it, stay and say in which precision it is
+    used; they also stand for the node that is gone.
 
     A scale that is computed at run time, and what is an output of the network, stay.
 
