@@ -28,6 +28,7 @@ PASSES = (
     "outline-groups", "dce", "merge-quantizers", "advance-quantizers", "delay-dequantizers",
     "assign-precision", "fuse-convolution", "fuse-pointwise", "fuse-epilogue", "fuse-quantizers", "fuse-stem",
     "merge-siblings", "fuse-attention", "myelin", "retarget-slices", "retarget-concats", "copy-quantizers", "reorder",
+    "name-layers",
 )  # fmt: skip
 TRAINING_PASSES = ("separate-parameters", "training-form", "framework-operators", "eager-views", "build-backward")
 ADDING = frozenset({"eager-views", "build-backward"})
