@@ -32,6 +32,7 @@ _KINDS: Mapping[str, str] = {
         "Unsqueeze Identity Trilu ReverseSequence Compress",
         "gather": "Gather GatherElements GatherND Scatter ScatterElements ScatterND OneHot",
         "resize": "Resize GridSample AffineGrid Col2Im CenterCropPad",
+        "reformat": "reformat noop",
         "quantize": "QuantizeLinear DequantizeLinear DynamicQuantizeLinear",
         "sort": "TopK Unique NonMaxSuppression NonZero",
         "shape": "Shape Size",

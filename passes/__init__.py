@@ -7,6 +7,7 @@ from graphcost.plugin import Plugin, lazily
 PLUGIN = Plugin(
     passes={
         "advance-quantizers": lazily("graphcost.passes.advance_quantizers", "AdvanceQuantizers"),
+        "assign-formats": lazily("graphcost.passes.assign_formats", "AssignFormats"),
         "assign-precision": lazily("graphcost.passes.assign_precision", "AssignPrecision"),
         "build-backward": lazily("graphcost.passes.training.build_backward", "BuildBackward"),
         "canonicalize-arithmetic": lazily("graphcost.passes.canonicalize_arithmetic", "CanonicalizeArithmetic"),
@@ -27,6 +28,7 @@ PLUGIN = Plugin(
         "fuse-pointwise": lazily("graphcost.passes.fuse_pointwise", "FusePointwise"),
         "fuse-quantizers": lazily("graphcost.passes.fuse_quantizers", "FuseQuantizers"),
         "fuse-stem": lazily("graphcost.passes.fuse_stem", "FuseStem"),
+        "insert-reformats": lazily("graphcost.passes.insert_reformats", "InsertReformats"),
         "merge-concats": lazily("graphcost.passes.merge_concats", "MergeConcats"),
         "merge-duplicates": lazily("graphcost.passes.merge_duplicates", "MergeDuplicates"),
         "merge-quantizers": lazily("graphcost.passes.merge_quantizers", "MergeQuantizers"),

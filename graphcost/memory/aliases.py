@@ -87,6 +87,7 @@ ALIASES: Mapping[str, ListAliases] = {
     "onnx.CastLike": cast_aliases,
     "com.microsoft.ExpandDims": same,
     "trt.concat_view": concat_view,
+    "trt.noop": same,
     "trt.slice_view": slice_view,
 }
 """By operator name. An operator that is not here gives every result a storage of its own."""

@@ -149,6 +149,8 @@ MOVEMENT: Mapping[str, CountWork] = {
     "onnx.ConcatFromSequence": sequence_join,
     "onnx.SplitToSequence": sequence_split,
     "trt.concat_view": view,
+    "trt.noop": view,
+    "trt.reformat": copy,
     "trt.slice_view": view,
     "com.microsoft.ExpandDims": view,
     "com.microsoft.GatherND": gather(),

@@ -1,0 +1,76 @@
+"""In which format each kernel reads and writes its activations, as a table says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from graphcost.ir import Graph, Node
+from graphcost.pipeline import UNCHANGED, Change, Context, Pass
+from graphcost.target import Target
+from graphcost.types import Attr, TensorType
+
+from .formats.capabilities import Capabilities
+from .formats.choice import Candidate, choose
+from .formats.ports import is_activation, other_precisions
+from .formats.reformats import ATTRIBUTE
+
+NEWEST = (9, 0)
+"""Without a device: what TensorRT does on hardware that has everything."""
+
+LAUNCH_BYTES = 1 << 18
+"""What a reformat costs beside its bytes: the smallest kernels take about 5 µs (layer lists of Orin and an RTX 3060
+Laptop), in which a Jetson moves about this much at 50 GB/s."""
+
+_STEP = 1e-3
+"""What a format further down a row of the table costs, in bytes: it decides only between equals."""
+
+
+@dataclass(frozen=True)
+class AssignFormats(Pass):
+    """Give each kernel the formats in which it reads and writes (attribute `formats`), from a table of what kernels of
+    its family, precision and architecture can do, so that the fewest bytes have to be brought from one format to
+    another. Views and what has no images stay linear.
+
+    Evidence: each row of the table names the engine's layer or the document that it is read from; that TensorRT takes
+    the path with the cheapest reformats is in its documentation and build logs. Which of several formats is fastest is
+    for `select-kernels` to say.
+    """
+
+    name: ClassVar[str] = "assign-formats"
+
+    def run(self, graph: Graph, ctx: Context) -> Change:
+        table = capabilities_of(ctx.target)
+        candidates = {node: table_candidates(node, table) for node in graph if handles_activations(node)}
+        chosen = choose(graph, candidates, _moved_bytes)
+        return Change(count) if (count := sum(mark(node, found) for node, found in chosen.items())) else UNCHANGED
+
+
+def capabilities_of(target: Target) -> Capabilities:
+    return Capabilities(NEWEST if target.device is None else target.device.compute_capability)
+
+
+def table_candidates(node: Node, table: Capabilities) -> list[Candidate]:
+    """What the table allows; moving FP32 in the place of FP16 costs two bytes more for each element."""
+    own = [Candidate(*pair, cost=rank * _STEP) for rank, pair in enumerate(table.formats_of(node))]
+    moved = sum(2 * (value.type.elements or 0) for value in (*node.inputs, *node.results) if is_activation(value))
+    return own + [Candidate("linear", "linear", _STEP + moved, None, other) for other in other_precisions(node)]
+
+
+def handles_activations(node: Node) -> bool:
+    return any(map(is_activation, (*node.inputs, *node.results)))
+
+
+def mark(node: Node, found: Candidate) -> bool:
+    """Note what a kernel reads and writes; whether that is news."""
+    formats: dict[str, Attr | None] = {ATTRIBUTE: (found.reads, found.writes), "tactic": found.tactic}
+    if found.precision is not None:
+        formats["precision"] = found.precision
+    news = {key: value for key, value in formats.items() if node.attrs.get(key) != value}
+    for key, value in news.items():
+        node.set_attr(key, value)
+    return bool(news)
+
+
+def _moved_bytes(source: TensorType, target: TensorType) -> float:
+    return (source.size_bytes or 0) + (target.size_bytes or 0) + LAUNCH_BYTES

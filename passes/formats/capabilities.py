@@ -1,0 +1,144 @@
+"""The table of what kernels can read and write (capabilities.toml), and what it says of a node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from graphcost.ir import Node, Value
+from graphcost.kernels import kind_of, precision_of
+from graphcost.toml_files import read_toml
+from graphcost.types import CHANNEL_LANES, TensorType
+
+from .ports import BORDER_VIEWS, NOOP, REFORMAT, activations, is_activation, reads_dtype, writes_dtype
+
+FILE = Path(__file__).parent / "capabilities.toml"
+
+FIRST_LAYER_CHANNELS = 4
+"""Kernels for images read up to four channels (`…_image_network_first_layer_…_c4_…`)."""
+
+Formats: TypeAlias = "tuple[str, str]"
+"""What a kernel reads, and what it writes."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table; an empty condition holds always."""
+
+    formats: tuple[str, ...]
+    source: str
+    kinds: frozenset[str] = frozenset()
+    ops: frozenset[str] = frozenset()
+    dtypes: frozenset[str] = frozenset()
+    precisions: frozenset[str] = frozenset()
+    reads: frozenset[str] = frozenset()
+    results: frozenset[str] = frozenset()
+    at_least: tuple[int, ...] = (0, 0)
+    first_layer: bool = False
+
+
+@cache
+def rows(table: str) -> tuple[Row, ...]:
+    """The rows of `storage` or `kernel`, in order."""
+    entries = read_toml(FILE)[table]
+    assert isinstance(entries, list)
+    return tuple(_row(entry) for entry in entries)
+
+
+_CONDITIONS = ("kinds", "ops", "dtypes", "precisions", "reads", "results")
+
+
+def _row(entry: dict[str, Any]) -> Row:
+    sets = {key: frozenset(entry.get(key, ())) for key in _CONDITIONS}
+    return Row(
+        formats=tuple(entry["formats"]),
+        source=entry["source"],
+        at_least=tuple(entry.get("at-least", (0, 0))),
+        first_layer=entry.get("first-layer", False),
+        **sets,
+    )
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """The table for one architecture, by compute capability; without a device, for the newest."""
+
+    compute_capability: tuple[int, int]
+
+    def formats_of(self, node: Node) -> tuple[Formats, ...]:
+        """What the kernels of a node read and write, preferred first; linear where the table has nothing that fits."""
+        current = _format(node.operand(0)), _format(node.results[0])
+        if node.op in (REFORMAT, NOOP) and not node.own_origin:
+            return (current,)
+        row, (read, written) = self.row_of(node), _types(node)
+        found = [pair for text in row.formats for pair in self._pairs(text, read, written)]
+        fitting = [pair for pair in found if _fits(node, pair)]
+        kept = [current] if node.op == REFORMAT and current in fitting else []
+        return tuple(dict.fromkeys((*kept, *fitting))) or (("linear", "linear"),)
+
+    def row_of(self, node: Node) -> Row:
+        """The row that decides about a node."""
+        kind, precision, (read, written) = kind_of(node), precision_of(node), _types(node)
+        for row in rows("kernel"):
+            if not _admits(row.ops, _named(node)) or not _admits(row.kinds, kind):
+                continue
+            typed = _admits(row.precisions, precision) and _admits(row.reads, read) and _admits(row.results, written)
+            if typed and row.at_least <= self.compute_capability and (not row.first_layer or _is_first(node)):
+                return row
+        raise LookupError(f"no row of {FILE.name} fits {node.name}")
+
+    def storage(self, dtype: str) -> tuple[str, ...]:
+        """In which formats tensors of an element type are kept."""
+        fitting = (r for r in rows("storage") if dtype in r.dtypes and r.at_least <= self.compute_capability)
+        return next((row.formats for row in fitting), ("linear",))
+
+    def _pairs(self, text: str, read: str, written: str) -> list[Formats]:
+        """`hwc8`, `hwc4>hwc8`, `*` or `*>*`, spelled out for these element types."""
+        source, _, target = text.partition(">")
+        if not target:
+            return [(f, f) for f in (self.storage(written) if source == "*" else (source,))]
+        sources = self.storage(read) if source == "*" else (source,)
+        targets = self.storage(written) if target == "*" else (target,)
+        return [(a, b) for a in sources for b in targets]
+
+
+def _admits(condition: frozenset[str], found: str) -> bool:
+    return not condition or found in condition
+
+
+def _types(node: Node) -> tuple[str, str]:
+    """Element types of the first activation that is read, and of the first one that is written."""
+    written = next((writes_dtype(node, result) for result in node.results if is_activation(result)), "?")
+    return next((reads_dtype(node, slot, value) for slot, value in activations(node)), written), written
+
+
+def _named(node: Node) -> str:
+    """The operator. A Concat of one part is the copy that brings it into its place, and what is left of Q/DQ copies
+    too."""
+    copies = node.op == REFORMAT or (node.op == "onnx.Concat" and len(node.operands) == 1)
+    return "trt.copy" if copies else node.op
+
+
+def _is_first(node: Node) -> bool:
+    channels = next((_channels(value) for _, value in activations(node)), None)
+    return isinstance(channels, int) and channels <= FIRST_LAYER_CHANNELS
+
+
+def _fits(node: Node, pair: Formats) -> bool:
+    """Parts of a buffer begin at whole groups of channels."""
+    if node.op not in BORDER_VIEWS or node.attrs.get("axis") != 1:
+        return True
+    before = node.operands[:-1] if node.op == "trt.concat_view" else ()
+    places = [node.attrs.get("start", 0), *(_channels(value) for value in before)]
+    return all(isinstance(place, int) and place % CHANNEL_LANES[pair[0]] == 0 for place in places)
+
+
+def _format(value: Value | None) -> str:
+    return value.type.format if value is not None and isinstance(value.type, TensorType) else "linear"
+
+
+def _channels(value: Value | None) -> object:
+    dims = value.type.dims if value is not None and isinstance(value.type, TensorType) else None
+    return dims[1] if dims and len(dims) > 1 else None

@@ -1,0 +1,139 @@
+"""The cheapest choice for many variables, of which each cost depends on a few: elimination of one variable at a time.
+
+Exact wherever the graph is thin, as networks are: on a chain it is dynamic programming along it, on blocks with
+shortcuts the same over pairs. Where a variable touches too many others it is fixed at what looks best on the spot.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Costs: TypeAlias = "NDArray[np.float64]"
+
+LARGEST_TABLE = 4096
+"""Entries of a table that elimination may make: six variables of four states."""
+
+
+@dataclass(eq=False)
+class Factor:
+    """Costs by the states of its variables, one axis each."""
+
+    variables: tuple[int, ...]
+    costs: Costs
+
+
+@dataclass
+class Problem:
+    """Variables with `states` each; their factors are added up."""
+
+    states: list[int] = field(default_factory=list)
+    factors: dict[int, dict[Factor, None]] = field(default_factory=dict)
+
+    def variable(self, costs: Sequence[float]) -> int:
+        """A new variable with the cost of each of its states."""
+        self.states.append(len(costs))
+        number = len(self.states) - 1
+        self.factors[number] = {}
+        self.add((number,), np.asarray(costs, dtype=np.float64))
+        return number
+
+    def add(self, variables: tuple[int, ...], costs: Costs) -> None:
+        factor = Factor(variables, costs)
+        for variable in variables:
+            self.factors[variable][factor] = None
+
+    def solve(self) -> list[int]:
+        """The state of each variable. Consumes the problem."""
+        return _Solver(self).run()
+
+
+@dataclass
+class _Solver:
+    problem: Problem
+    done: list[tuple[int, tuple[int, ...], NDArray[np.intp]]] = field(default_factory=list)
+    """What was eliminated: a variable, the variables on which its choice depends, and the choice for their states."""
+
+    def run(self) -> list[int]:
+        factors = self.problem.factors
+        waiting = [(self._degree(variable), variable) for variable in factors]
+        heapq.heapify(waiting)
+        while waiting:
+            degree, variable = heapq.heappop(waiting)
+            if variable not in factors:
+                continue
+            if degree != (now := self._degree(variable)):
+                heapq.heappush(waiting, (now, variable))
+                continue
+            for other in self._take(variable):
+                heapq.heappush(waiting, (self._degree(other), other))
+        return self._read_back()
+
+    def _neighbours(self, variable: int) -> list[int]:
+        near = dict.fromkeys(v for factor in self.problem.factors[variable] for v in factor.variables)
+        near.pop(variable, None)
+        return list(near)
+
+    def _degree(self, variable: int) -> int:
+        return len(self._neighbours(variable))
+
+    def _take(self, variable: int) -> list[int]:
+        """Eliminate a variable, or fix it if the table would be too large; returns those whose surroundings changed."""
+        near = self._neighbours(variable)
+        scope = (*near, variable)
+        if math.prod(self.problem.states[v] for v in scope) > LARGEST_TABLE:
+            return self._fix(variable, near)
+        total = self._sum(scope, self._drop(variable))
+        self.done.append((variable, tuple(near), total.argmin(axis=-1)))
+        if near:
+            self.problem.add(tuple(near), np.asarray(total.min(axis=-1)))
+        return near
+
+    def _fix(self, variable: int, near: list[int]) -> list[int]:
+        """The state that is best if every other variable may follow."""
+        factors = self._drop(variable)
+        looks = np.zeros(self.problem.states[variable])
+        for factor in factors:
+            axis = factor.variables.index(variable)
+            looks += np.moveaxis(factor.costs, axis, 0).reshape(looks.size, -1).min(axis=1)
+        state = int(looks.argmin())
+        self.done.append((variable, (), np.asarray(state)))
+        for factor in factors:
+            axis = factor.variables.index(variable)
+            rest = (*factor.variables[:axis], *factor.variables[axis + 1 :])
+            if rest:
+                self.problem.add(rest, np.asarray(factor.costs.take(state, axis)))
+        return near
+
+    def _drop(self, variable: int) -> list[Factor]:
+        """Take a variable's factors out of the problem."""
+        gone = list(self.problem.factors.pop(variable))
+        for factor in gone:
+            for other in factor.variables:
+                if other != variable:
+                    del self.problem.factors[other][factor]
+        return gone
+
+    def _sum(self, scope: tuple[int, ...], factors: Iterable[Factor]) -> Costs:
+        """The factors added up over the axes of `scope`."""
+        places = {variable: axis for axis, variable in enumerate(scope)}
+        total = np.zeros([self.problem.states[v] for v in scope])
+        for factor in factors:
+            axes = [places[v] for v in factor.variables]
+            shape = [1] * len(scope)
+            for axis, length in zip(axes, factor.costs.shape):
+                shape[axis] = length
+            total += factor.costs.transpose(np.argsort(axes)).reshape(shape)
+        return total
+
+    def _read_back(self) -> list[int]:
+        states = [0] * len(self.problem.states)
+        for variable, scope, choice in reversed(self.done):
+            states[variable] = int(choice[tuple(states[v] for v in scope)])
+        return states
