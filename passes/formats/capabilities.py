@@ -70,7 +70,7 @@ class Capabilities:
     def formats_of(self, node: Node) -> tuple[Formats, ...]:
         """What the kernels of a node read and write, preferred first; linear where the table has nothing that fits."""
         current = _format(node.operand(0)), _format(node.results[0])
-        if node.op in (REFORMAT, NOOP) and not node.own_origin:
+        if node.op in (REFORMAT, NOOP) and not node.bodies:
             return (current,)
         row, (read, written) = self.row_of(node), _types(node)
         found = [pair for text in row.formats for pair in self._pairs(text, read, written)]
