@@ -52,7 +52,7 @@ def kind_of(node: Node) -> str:
     """The family of a node's kernel; what is not listed and computes on each element is `pointwise`.
     A fused kernel is of the family of what it is built around."""
     world, _, name = node.op.rpartition(".")
-    if world == "trt" and node.bodies and name not in _KINDS:
+    if world == "trt" and node.bodies:
         return _kind_inside(node)
     kind = _KINDS.get(name)
     if kind == "conv":

@@ -35,6 +35,7 @@ class Row:
     precisions: frozenset[str] = frozenset()
     reads: frozenset[str] = frozenset()
     results: frozenset[str] = frozenset()
+    copied: tuple[str, ...] = ()
     at_least: tuple[int, ...] = (0, 0)
     first_layer: bool = False
 
@@ -55,6 +56,7 @@ def _row(entry: dict[str, Any]) -> Row:
     return Row(
         formats=tuple(entry["formats"]),
         source=entry["source"],
+        copied=tuple(entry.get("copied", ())),
         at_least=tuple(entry.get("at-least", (0, 0))),
         first_layer=entry.get("first-layer", False),
         **sets,
@@ -89,18 +91,19 @@ class Capabilities:
                 return row
         raise LookupError(f"no row of {FILE.name} fits {node.name}")
 
-    def storage(self, dtype: str) -> tuple[str, ...]:
-        """In which formats tensors of an element type are kept."""
+    def storage(self, dtype: str, *, copied: bool = False) -> tuple[str, ...]:
+        """In which formats kernels of all kinds keep an element type; with `copied` those, too, that only convolutions
+        and copies know."""
         fitting = (r for r in rows("storage") if dtype in r.dtypes and r.at_least <= self.compute_capability)
-        return next((row.formats for row in fitting), ("linear",))
+        return next((row.formats + (row.copied if copied else ()) for row in fitting), ("linear",))
 
     def _pairs(self, text: str, read: str, written: str) -> list[Formats]:
         """`hwc8`, `hwc4>hwc8`, `*` or `*>*`, spelled out for these element types."""
         source, _, target = text.partition(">")
         if not target:
             return [(f, f) for f in (self.storage(written) if source == "*" else (source,))]
-        sources = self.storage(read) if source == "*" else (source,)
-        targets = self.storage(written) if target == "*" else (target,)
+        sources = self.storage(read, copied=True) if source == "*" else (source,)
+        targets = self.storage(written, copied=True) if target == "*" else (target,)
         return [(a, b) for a in sources for b in targets]
 
 
