@@ -11,7 +11,7 @@ from graphcost.target import Target
 from graphcost.types import Attr, TensorType
 
 from .formats.capabilities import Capabilities
-from .formats.choice import Candidate, choose
+from .formats.choice import Candidate, choose, stands
 from .formats.ports import is_activation, other_precisions
 from .formats.reformats import ATTRIBUTE
 
@@ -62,11 +62,12 @@ def handles_activations(node: Node) -> bool:
 
 
 def mark(node: Node, found: Candidate) -> bool:
-    """Note what a kernel reads and writes; whether that is news."""
-    formats: dict[str, Attr | None] = {ATTRIBUTE: (found.reads, found.writes), "tactic": found.tactic}
+    """Note what a kernel reads and writes where its types do not say it already; whether that is news."""
+    formats = None if stands(node, found) else (found.reads, found.writes)
+    notes: dict[str, Attr | None] = {ATTRIBUTE: formats, "tactic": found.tactic}
     if found.precision is not None:
-        formats["precision"] = found.precision
-    news = {key: value for key, value in formats.items() if node.attrs.get(key) != value}
+        notes["precision"] = found.precision
+    news = {key: value for key, value in notes.items() if node.attrs.get(key) != value}
     for key, value in news.items():
         node.set_attr(key, value)
     return bool(news)

@@ -13,7 +13,7 @@ from graphcost.ir import Graph, Node, Value
 from graphcost.types import TensorType
 
 from .elimination import Costs, Problem
-from .ports import is_activation, is_residual, reads_dtype, stored, writes_dtype
+from .ports import activations, is_activation, is_residual, reads_dtype, stored, writes_dtype
 
 
 class Candidate(NamedTuple):
@@ -42,6 +42,17 @@ class Port(NamedTuple):
         assert isinstance(value.type, TensorType)
         dtype = reads_dtype(self.node, self.slot, value, candidate.precision)
         return stored(value.type, dtype, candidate.writes if is_residual(self.node, self.slot) else candidate.reads)
+
+
+def stands(node: Node, found: Candidate) -> bool:
+    """Whether the types around a node are those of a candidate already."""
+    reads = all(Port(node, slot).wants(value, found) == value.type for slot, value in activations(node))
+    return reads and all(_written_by(found, result) == result.type for result in node.results if is_activation(result))
+
+
+def _written_by(found: Candidate, result: Value) -> TensorType:
+    assert result.producer is not None and isinstance(result.type, TensorType)
+    return stored(result.type, writes_dtype(result.producer, result, found.precision), found.writes)
 
 
 def choose(
@@ -91,7 +102,7 @@ class _Choice:
         maker = value.producer
         if maker is None or maker not in self.candidates:
             return [value.type]
-        return [stored(value.type, writes_dtype(maker, value, c.precision), c.writes) for c in self.candidates[maker]]
+        return [_written_by(candidate, value) for candidate in self.candidates[maker]]
 
     def _share(
         self, maker: int | None, written: list[TensorType], ports: list[Port], wanted: list[list[TensorType]]

@@ -35,12 +35,14 @@ class Problem:
 
     states: list[int] = field(default_factory=list)
     factors: dict[int, dict[Factor, None]] = field(default_factory=dict)
+    near: dict[int, set[int]] = field(default_factory=dict)
+    """Of each variable those that share a factor with it."""
 
     def variable(self, costs: Sequence[float]) -> int:
         """A new variable with the cost of each of its states."""
         self.states.append(len(costs))
         number = len(self.states) - 1
-        self.factors[number] = {}
+        self.factors[number], self.near[number] = {}, set()
         self.add((number,), np.asarray(costs, dtype=np.float64))
         return number
 
@@ -48,6 +50,8 @@ class Problem:
         factor = Factor(variables, costs)
         for variable in variables:
             self.factors[variable][factor] = None
+            self.near[variable].update(variables)
+            self.near[variable].discard(variable)
 
     def solve(self) -> list[int]:
         """The state of each variable. Consumes the problem."""
@@ -61,31 +65,21 @@ class _Solver:
     """What was eliminated: a variable, the variables on which its choice depends, and the choice for their states."""
 
     def run(self) -> list[int]:
-        factors = self.problem.factors
-        waiting = [(self._degree(variable), variable) for variable in factors]
+        """The variable with the fewest neighbours goes first: on a chain that is its end."""
+        near = self.problem.near
+        waiting = [(len(others), variable) for variable, others in near.items()]
         heapq.heapify(waiting)
         while waiting:
             degree, variable = heapq.heappop(waiting)
-            if variable not in factors:
-                continue
-            if degree != (now := self._degree(variable)):
-                heapq.heappush(waiting, (now, variable))
-                continue
+            if variable not in near or degree != len(near[variable]):
+                continue  # taken, or waiting again with another degree
             for other in self._take(variable):
-                heapq.heappush(waiting, (self._degree(other), other))
+                heapq.heappush(waiting, (len(near[other]), other))
         return self._read_back()
-
-    def _neighbours(self, variable: int) -> list[int]:
-        near = dict.fromkeys(v for factor in self.problem.factors[variable] for v in factor.variables)
-        near.pop(variable, None)
-        return list(near)
-
-    def _degree(self, variable: int) -> int:
-        return len(self._neighbours(variable))
 
     def _take(self, variable: int) -> list[int]:
         """Eliminate a variable, or fix it if the table would be too large; returns those whose surroundings changed."""
-        near = self._neighbours(variable)
+        near = sorted(self.problem.near[variable])
         scope = (*near, variable)
         if math.prod(self.problem.states[v] for v in scope) > LARGEST_TABLE:
             return self._fix(variable, near)
@@ -114,6 +108,8 @@ class _Solver:
     def _drop(self, variable: int) -> list[Factor]:
         """Take a variable's factors out of the problem."""
         gone = list(self.problem.factors.pop(variable))
+        for other in self.problem.near.pop(variable):
+            self.problem.near[other].discard(variable)
         for factor in gone:
             for other in factor.variables:
                 if other != variable:

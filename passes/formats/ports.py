@@ -45,8 +45,9 @@ def activations(node: Node) -> list[tuple[int, Value]]:
 
 def is_residual(node: Node, slot: int) -> bool:
     """Whether an operand is added behind a convolution: it lies as the result does."""
-    first = next((at for at, _ in activations(node)), slot)
-    return slot != first and any(inner.op in CONVOLUTIONS for body in node.bodies[:1] for inner in body)
+    if not any(inner.op in CONVOLUTIONS for body in node.bodies[:1] for inner in body):
+        return False
+    return slot != next((at for at, value in enumerate(node.operands) if is_activation(value)), slot)
 
 
 def reads_dtype(node: Node, slot: int, value: Value, precision: str | None = None) -> str:

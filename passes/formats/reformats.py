@@ -61,12 +61,7 @@ class Reformatting:
 
     def _wishes(self, value: Value) -> list[_Wish]:
         """What the readers of a value want; the network's caller wants outputs as they were declared."""
-        found = []
-        for node, slot in value.uses:
-            kind = value.type if node is self.graph.exit else _wanted(node, slot, value)
-            if isinstance(kind, TensorType):
-                found.append(_Wish(node, slot, kind, node is self.graph.exit))
-        return found
+        return [_Wish(node, slot, _wanted(node, slot, value), node is self.graph.exit) for node, slot in value.uses]
 
     def _settle(self, value: Value, wishes: list[_Wish]) -> int:
         """Give a value the type that its producer writes, and each reader what it wants."""
@@ -126,10 +121,12 @@ def _chosen(node: Node) -> tuple[str, str] | None:
     return (str(formats[0]), str(formats[1])) if isinstance(formats, tuple) and len(formats) == 2 else None
 
 
-def _wanted(node: Node, slot: int, value: Value) -> TensorType | None:
+def _wanted(node: Node, slot: int, value: Value) -> TensorType:
+    """What the attribute says; without it a node wants what it reads now."""
     chosen = _chosen(node)
-    if chosen is None or not isinstance(value.type, TensorType):
-        return None
+    assert isinstance(value.type, TensorType)
+    if chosen is None:
+        return value.type
     return stored(value.type, reads_dtype(node, slot, value), chosen[is_residual(node, slot)])
 
 
