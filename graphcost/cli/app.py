@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .accuracy import accuracy
+from .advise import advise
 from .analyze import analyze, explain, opt
 from .compare import compare
 from .diff import diff
@@ -22,7 +23,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, diff, compare, accuracy, lint, memory, explain, opt, devices, passes, operators, schema):
+_COMMANDS = (
+    analyze, diff, compare, accuracy, advise, lint, memory, explain, opt, devices, passes, operators, schema,
+)  # fmt: skip
+for command in _COMMANDS:
     app.command()(command)
 
 
