@@ -51,6 +51,7 @@ def test_nodes_are_found_under_the_names_that_parsers_and_myelin_make_of_them():
     for spelled in ("/c/c.1/Gemm", "/c/c_1/Gemm", "c/c.1/Gemm", "/c/c.1/Gemm:0", "/c/c.1/Gemm_output_0"):
         assert resolver.find(spelled) == 0
     assert resolver.find("node_of_x.1") == 1
+    assert resolver.find("/c/c.1/Gemm_21") == 0
     assert resolver.find("c.1.weight") is None
 
 
@@ -164,6 +165,22 @@ def test_a_kernel_of_myelin_that_names_no_node_is_matched_by_its_place():
     kernels = [make_kernel("conv"), make_kernel("fc")]
     found = align(kernels, [EngineLayer("conv"), EngineLayer("__myl_MulSumAdd_myl2_1", "kgen")], Resolver(NODES))
     assert [(match.status, match.by) for match in found.matches] == [("same", "nodes"), ("same", "place")]
+
+
+def test_layers_that_name_no_node_go_one_by_one_where_there_are_as_many_kernels():
+    kernels = [make_kernel(name) for name in ("conv", "a", "b", "fc")]
+    layers = [EngineLayer(name) for name in ("conv", "__myl_Add_myl1_0", "__myl_Mul_myl1_1", "fc")]
+    assert [match.status for match in align(kernels, layers, Resolver(NODES)).matches] == ["same"] * 4
+    fewer = align(kernels, [layers[0], layers[1], layers[3]], Resolver(NODES)).matches
+    assert [(len(match.predicted), len(match.measured)) for match in fewer] == [(1, 1), (2, 1), (1, 1)]
+
+
+def test_what_holds_no_node_is_matched_by_its_name():
+    kernels = [make_kernel("x.0 copy", origin=()), make_kernel("x.1 copy", origin=())]
+    found = align(kernels, [EngineLayer("x.1 copy"), EngineLayer("x.0 copy")], Resolver(NODES))
+    assert [(m.predicted[0].name, m.measured[0].name) for m in found.matches] == [
+        ("x.1 copy", "x.1 copy"), ("x.0 copy", "x.0 copy"),
+    ]  # fmt: skip
 
 
 def test_reformats_noops_and_shape_calls_stand_apart():

@@ -125,6 +125,16 @@ def test_analyze_takes_the_spelling_of_trtexec_and_leaves_out_what_changes_nothi
     assert len(load_engine(layers, profile).layers) > 20
 
 
+def test_what_is_not_simulated_is_refused_in_a_sentence(cli):
+    code, _, err = cli("analyze", f"--onnx={RESNET}", "--device=orin-nano", "--useDLACore=0")
+    assert (code, err) == (2, "graphcost: --useDLACore=0: the DLA is not simulated (docs/tensorrt.md)\n")
+
+
+def test_an_engine_is_compared_with_tensorrt_only(cli, tmp_path):
+    code, _, err = cli("compare", RESNET, "--layer-info", dump(tmp_path / "l.json", ["a"]))
+    assert code == 2 and "give the --device" in err
+
+
 def test_compare_on_the_command_line_exits_by_its_limits(cli, tmp_path):
     layers = tmp_path / "l.json"
     cli("analyze", RESNET, "-d", "nano", "--export-layer-info", layers, "-q")

@@ -38,7 +38,8 @@ def compare_engine(
 ) -> Comparison:
     """A model as predicted beside a real engine of it. `options` are those of `graphcost.run`.
 
-    Raises UsageError without a file of the engine, ModelError where the model or a file cannot be read.
+    Raises UsageError without a file of the engine or with a runtime that is no TensorRT, ModelError where the model or
+    a file cannot be read.
     """
     from graphcost.api import run
 
@@ -47,6 +48,7 @@ def compare_engine(
     from .resolve import OnnxNodes, Resolver
 
     engine, before = load_engine(layer_info, profile), OnnxNodes()
+    _refuse_other_runtimes(device, **options)
     found = run(model, device, instruments=[before, *instruments], **options)
     resolver = Resolver(before.nodes)
     alignment = align(found.report.kernels, engine.layers, resolver)
@@ -54,3 +56,12 @@ def compare_engine(
     members = share_out(alignment.matches, nodes, found.setup.estimate, found.setup.registry.operators)
     told = (*engine.warnings, *warnings(engine, found.report, alignment))
     return Comparison(found.report, engine, alignment.matches, alignment.apart, members, told)
+
+
+def _refuse_other_runtimes(device: str | DeviceProfile | None, runtime: str | None = None, **others: Any) -> None:
+    from graphcost.errors import UsageError
+    from graphcost.target import make_target
+
+    chosen = make_target(device, runtime).runtime
+    if chosen.family != "tensorrt":
+        raise UsageError(f"an engine is TensorRT's, and {chosen.name} is not: give the --device that it was built on")

@@ -19,7 +19,7 @@ Side: TypeAlias = Literal["reformats", "no-ops", "shape computations"]
 SIDES: tuple[Side, ...] = ("reformats", "no-ops", "shape computations")
 
 _Key: TypeAlias = "tuple[str, int]"
-"""A node by its place, or a copy by the place of the node whose result it copies."""
+"""A node by its place, a copy by the place of the node whose result it copies, or a name that both sides have."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ def _matches(
 ) -> list[Match]:
     keys_of_kernels = [_kernel_keys(kernel, resolver) for kernel in kernels]
     keys_of_layers = _layer_keys(layers, keys_of_kernels, resolver)
+    _match_names([k.name for k in kernels], keys_of_kernels, [layer.name for layer, _ in layers], keys_of_layers)
     groups = _united([*keys_of_layers, *keys_of_kernels])
     count = len(layers)
     found = [_Group([i for i in group if i < count], [i - count for i in group if i >= count]) for group in groups]
@@ -127,6 +128,17 @@ def _layer_keys(
         if _is_open(layer, name):
             keys[number] = [*keys[number], *_between(name, free, claimed, resolver)]
     return keys
+
+
+def _match_names(
+    kernels: Sequence[str], keys_of_kernels: list[list[_Key]], layers: Sequence[str], keys_of_layers: list[list[_Key]]
+) -> None:
+    """Give those that hold no node of their own and have one name on both sides a key in common."""
+    shared = {name: number for number, name in enumerate(set(kernels) & set(layers))}
+    for names, all_keys in ((kernels, keys_of_kernels), (layers, keys_of_layers)):
+        for name, keys in zip(names, all_keys):
+            if name in shared and all(kind == "copy" for kind, _ in keys):
+                keys[:] = [("name", shared[name])]
 
 
 def _spelled_keys(layer: EngineLayer, name: LayerName, resolver: Resolver) -> list[_Key]:
@@ -171,14 +183,16 @@ def _united(items: Sequence[Sequence[_Key]]) -> list[list[int]]:
 
 def _by_place(groups: Sequence[_Group], named: Sequence[bool]) -> list[_Group]:
     """Join each run of layers that name no node with the kernels that are predicted between their neighbours and that
-    no layer has."""
+    no layer has: one by one where there are as many of both, else as a whole."""
     group_of = {layer: group for group in groups for layer in group.layers}
     lonely = [group.kernels[0] for group in groups if not group.layers and len(group.kernels) == 1]
     joined: list[_Group] = []
     for is_named, run in groupby(range(len(named)), key=lambda layer: named[layer]):
         listed = list(run)
         found = [] if is_named else _kernels_between(listed, group_of, lonely)
-        if found:
+        if len(found) == len(listed):
+            joined += [_Group([layer], [kernel], by_place=True) for layer, kernel in zip(listed, found)]
+        elif found:
             joined.append(_Group(listed, found, by_place=True))
     taken_layers = {layer for group in joined for layer in group.layers}
     taken_kernels = {kernel for group in joined for kernel in group.kernels}

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from graphcost.ir import Graph
 from graphcost.pipeline import Instrument, Pass
 
+_NUMBER = re.compile(r"[._]\d+$")
+
 
 class OnnxNode(NamedTuple):
     """A node of the file and the tensors that it makes."""
@@ -45,10 +47,11 @@ class Resolver:
     def find(self, part: str) -> int | None:
         """The node that a part of a layer's name means, by its name or that of its tensor; None where none does.
 
-        Also found: names without a leading `/` or with `:0` behind, and with letters replaced as Myelin does it.
+        Also found: names without a leading `/` or with `:0` behind, with letters replaced as Myelin does it, and with
+        a number behind (the parser makes several layers of a Split, and gives the later ones a number).
         """
-        exact = self._exact.get(part)
-        return self._loose.get(_loosely(part)) if exact is None else exact
+        tries = (self._exact.get(part), self._loose.get(_loosely(part)), self._exact.get(_NUMBER.sub("", part)))
+        return next((place for place in tries if place is not None), None)
 
     def find_all(self, parts: Iterable[str]) -> tuple[int, ...]:
         """The nodes that can be found, each once, in the order of the parts."""
