@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graphcost.ir import Graph
+from graphcost.ir import Graph, Value
 from graphcost.journal import Journal
+from graphcost.kernels import kind_of
 from graphcost.pipeline import Change, Instrument, Pass, Stage
+from graphcost.types import TensorType
 
 HEADINGS: Mapping[str, str] = {
     "dce": "dead-layer removal",
@@ -29,7 +31,8 @@ _NO_LAYERS = frozenset({"trt.slice_view", "trt.concat_view"})
 
 @dataclass
 class LayerCounts(Instrument):
-    """Counts layers before the first pass and after each. Slices and concatenations that became views are none."""
+    """Counts layers as TensorRT does, before the first pass and after each: slices and concatenations that became views
+    are none, constant tensors that pointwise layers read are some (layer counts of YOLOv8n, TensorRT 10.3)."""
 
     original: int = 0
     counts: list[int] = field(default_factory=list)
@@ -43,7 +46,12 @@ class LayerCounts(Instrument):
 
 
 def _layers(graph: Graph) -> int:
-    return sum(node.op not in _NO_LAYERS for node in graph)
+    read = (value for node in graph if kind_of(node) == "pointwise" for value in node.inputs)
+    return sum(node.op not in _NO_LAYERS for node in graph) + len({value for value in read if _is_layer(value)})
+
+
+def _is_layer(value: Value) -> bool:
+    return value.is_weight and isinstance(value.type, TensorType) and (value.type.elements or 0) > 1
 
 
 def stage_lines(seen: LayerCounts, stages: Sequence[Stage], journal: Journal) -> list[str]:
