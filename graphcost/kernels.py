@@ -30,6 +30,7 @@ _KINDS: Mapping[str, str] = {
         "SkipSimplifiedLayerNormalization EmbedLayerNormalization layer_norm rms_norm l2_norm",
         "copy": "Transpose Concat Split Slice Pad Tile Expand DepthToSpace SpaceToDepth Reshape Flatten Squeeze "
         "Unsqueeze Identity Trilu ReverseSequence Compress",
+        "view": "concat_view slice_view",
         "gather": "Gather GatherElements GatherND Scatter ScatterElements ScatterND OneHot",
         "resize": "Resize GridSample AffineGrid Col2Im CenterCropPad",
         "reformat": "reformat noop",

@@ -35,6 +35,8 @@ class Kernel:
     size: int = 1
     rows: tuple[int, int] | None = None
     shared: bool = False
+    virtual: bool = False
+    """Nothing but views so far, of what another kernel makes: their results are in memory already."""
 
     @property
     def moves_only(self) -> bool:
@@ -54,7 +56,7 @@ def joined(node: Node, parts: Parts) -> Kernel | None:
     role = role_of(node)
     if role is None:
         return None
-    if sum(kernel.size for _, kernel in parts) >= LARGEST:
+    if sum(kernel.size for _, kernel in parts) >= LARGEST or any(k.virtual and k.shared for _, k in parts):
         return None
     made = _BY_ROLE[role](node, parts)
     return None if made is None else replace(made, shared=made.shared or _is_shared(node))
@@ -79,13 +81,13 @@ def _attention(node: Node, parts: Parts) -> Kernel | None:
 def _layout(node: Node, parts: Parts) -> Kernel | None:
     """A view joins what makes it, if it is the only reader; other movements join what is no product."""
     if not parts:
-        return Kernel(LAYOUT)
+        return Kernel(LAYOUT, virtual=node.op in VIEWS)
     maker, kernel = parts[0]
     if node.op in VIEWS and _is_shared(maker):
         return None
     if kernel.kind in (GEMM, ATTENTION) and node.op not in VIEWS:
         return None
-    return replace(kernel, size=_size(parts))
+    return replace(kernel, size=_size(parts), virtual=kernel.virtual and node.op in VIEWS)
 
 
 def _rows(node: Node, parts: Parts) -> Kernel | None:

@@ -15,9 +15,9 @@ NORMS = frozenset({
     "onnx.SimplifiedLayerNormalization", "group.layer_norm", "group.rms_norm",
 })  # fmt: skip
 
-_REDUCTIONS = frozenset({
+REDUCTIONS = frozenset({
     "onnx.ReduceL1", "onnx.ReduceL2", "onnx.ReduceLogSum", "onnx.ReduceLogSumExp", "onnx.ReduceMax",
-    "onnx.ReduceMean", "onnx.ReduceMin", "onnx.ReduceProd", "onnx.ReduceSum", "onnx.ReduceSumSquare",
+    "onnx.ReduceMean", "onnx.ReduceMin", "onnx.ReduceProd", "onnx.ReduceSum", "onnx.ReduceSumSquare", "trt.reduce",
 })  # fmt: skip
 _SOFTMAX = frozenset({"onnx.Softmax", "onnx.LogSoftmax", "group.softmax"})
 _STRIDED = VIEWS | {"onnx.Transpose", "onnx.Slice", "onnx.Split", "onnx.Expand"}
@@ -32,7 +32,7 @@ def role_of(node: Node) -> str | None:
         return None
     if node.op in _STRIDED:
         return LAYOUT
-    if node.op in NORMS | _SOFTMAX | _REDUCTIONS:
+    if node.op in NORMS | _SOFTMAX | REDUCTIONS:
         return ROWS
     if node.op in _COPIED:
         return POINTWISE
@@ -54,7 +54,7 @@ def rows_of(node: Node) -> tuple[int, int]:
     """Over how many elements in how many rows a normalization, softmax or reduction works."""
     data, result = node.operand(0), node.results[0]
     elements = elements_of(data) or 0
-    if node.op in _REDUCTIONS:
+    if node.op in REDUCTIONS:
         return elements, elements_of(result) or 0
     dims = dims_of(data) or (1,)
     length = dims[_axis(node, len(dims))]

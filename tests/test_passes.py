@@ -27,8 +27,9 @@ PASSES = (
     "merge-duplicates",
     "outline-groups", "dce", "merge-quantizers", "advance-quantizers", "delay-dequantizers",
     "assign-precision", "fuse-convolution", "fuse-pointwise", "fuse-epilogue", "fuse-quantizers", "fuse-stem",
-    "merge-siblings", "fuse-attention", "myelin", "retarget-slices", "retarget-concats", "copy-quantizers",
-    "assign-formats", "name-layers", "insert-reformats", "reorder",
+    "merge-siblings", "fuse-attention", "fold-padding", "fuse-reductions", "fuse-scale", "myelin",
+    "retarget-slices", "retarget-concats", "copy-quantizers", "assign-formats", "name-layers", "insert-reformats",
+    "reorder",
 )  # fmt: skip
 TRAINING_PASSES = ("separate-parameters", "training-form", "framework-operators", "eager-views", "build-backward")
 ADDING = frozenset({"eager-views", "build-backward"})
