@@ -112,7 +112,8 @@ class Node:
     """
 
     __slots__ = (
-        "op", "name", "_slots", "_operands", "_results", "_attrs", "_bodies", "_origin", "_graph", "_before", "_after",
+        "op", "name", "_slots", "_operands", "_inputs", "_results", "_attrs", "_bodies", "_origin", "_graph", "_before",
+        "_after",
     )  # fmt: skip
 
     def __init__(
@@ -135,6 +136,7 @@ class Node:
         self._after: Node | None = None
         self._slots: list[Value | None] = []
         self._operands: tuple[Value | None, ...] | None = None
+        self._inputs: tuple[Value, ...] | None = None
         self._results = tuple(results)
         self._bodies = tuple(bodies)
         self._take_operands(operands)
@@ -153,7 +155,9 @@ class Node:
     @property
     def inputs(self) -> tuple[Value, ...]:
         """The operands that are there, each value once: what the node reads from memory."""
-        return tuple(dict.fromkeys(v for v in self._slots if v is not None))
+        if self._inputs is None:
+            self._inputs = tuple(dict.fromkeys(v for v in self._slots if v is not None))
+        return self._inputs
 
     @property
     def results(self) -> tuple[Value, ...]:
@@ -202,7 +206,7 @@ class Node:
             del old._uses[Use(self, slot)]
         if value is not None:
             value._uses[Use(self, slot)] = None
-        self._slots[slot], self._operands = value, None
+        self._slots[slot], self._operands, self._inputs = value, None, None
         self._touch()
 
     def set_operands(self, operands: Sequence[Value | None]) -> None:
@@ -221,7 +225,7 @@ class Node:
 
     def _take_operands(self, operands: Sequence[Value | None]) -> None:
         """The operands as a list to write, and as a tuple to hand out, made again after a change when asked for."""
-        self._slots, self._operands = list(operands), None
+        self._slots, self._operands, self._inputs = list(operands), None, None
         for slot, operand in enumerate(self._slots):
             if operand is not None:
                 operand._uses[Use(self, slot)] = None
@@ -230,7 +234,7 @@ class Node:
         for slot, operand in enumerate(self._slots):
             if operand is not None:
                 del operand._uses[Use(self, slot)]
-        self._slots, self._operands = [], ()
+        self._slots, self._operands, self._inputs = [], (), ()
 
     def _touch(self) -> None:
         if self._graph is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -154,15 +155,7 @@ class TensorType:
     @property
     def elements(self) -> int | None:
         """Number of elements, the most it can be where a dimension is bounded; None when nothing bounds it."""
-        if self.dims is None:
-            return None
-        count = 1
-        for dim in self.dims:
-            high = dim if type(dim) is int else bound(dim)
-            if high is None:
-                return 0 if 0 in self.dims else None
-            count *= high
-        return count
+        return None if self.dims is None else _elements(self.dims)
 
     @property
     def size_bytes(self) -> int | None:
@@ -189,6 +182,18 @@ class TensorType:
         dims = "*" if self.dims is None else ",".join(map(str, self.dims))
         layout = "" if self.format == "linear" else f":{self.format}"
         return f"{self.dtype}[{dims}]{layout}" + ("" if self.quantization is None else f":{self.quantization}")
+
+
+@lru_cache(maxsize=4096)
+def _elements(dims: tuple[Dim, ...]) -> int | None:
+    """Asked again and again of the same few shapes."""
+    count = 1
+    for dim in dims:
+        high = dim if type(dim) is int else bound(dim)
+        if high is None:
+            return 0 if 0 in dims else None
+        count *= high
+    return count
 
 
 @dataclass(frozen=True, slots=True)

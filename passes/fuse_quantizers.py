@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from graphcost.ir import Graph, Node, Value
-from graphcost.pipeline import Change, Context, Pass
+from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.rewrite import Anchor, FusionRule, Match, Reject, Versions
 from graphcost.types import Attr
 
 from .channelwise import is_constant
 from .fusing import POINTWISE, PWN, fuse
-from .int8 import INT8_CONTRACTIONS
+from .int8 import INT8_CONTRACTIONS, is_explicit
 from .quantizers import DEQUANTIZE, POOLS, QUANTIZE, dequantizer_of, only_reader
 from .retype import dtype_of
 
@@ -34,7 +34,7 @@ class FuseQuantizers(Pass):
     name: ClassVar[str] = "fuse-quantizers"
 
     def run(self, graph: Graph, ctx: Context) -> Change:
-        return fuse(self.name, graph, RULES, ctx)
+        return fuse(self.name, graph, RULES, ctx) if is_explicit(graph) else UNCHANGED
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from graphcost.ir import Graph, Node, merge_origins
+from graphcost.ir import Graph, Node, Value, merge_origins
 from graphcost.pipeline import Context
 from graphcost.work.control import CONTROL
 from graphcost.work.node import Work, node_work
@@ -34,6 +34,8 @@ class Ledger:
     graph: Graph
     ctx: Context
     _before: dict[Node, Work] = field(default_factory=dict)
+    _known: dict[Node, Work] = field(default_factory=dict)
+    """What nodes that were put in work, until they are touched."""
 
     def touch(self, *nodes: Node) -> None:
         """These nodes are about to change: remember what they work now."""
@@ -41,6 +43,7 @@ class Ledger:
             top = self._top(node)
             if top is not self.graph.exit and top not in self._before:
                 self._before[top] = self._work(top)
+                self._known.pop(top, None)
 
     def touch_readers(self, node: Node) -> None:
         """Whoever reads a result of the node is about to read something else."""
@@ -99,9 +102,23 @@ class Ledger:
         """The same, where somebody else tells that it was done."""
         self.touch(*nodes)
         graph = self._graph_of(nodes[0])
+        steps, moves_all = sum(map(_steps, nodes)), graph is self.graph and all(map(self._moves_all, nodes))
         new = make()
+        if moves_all and _steps(new) == steps and new.op not in self.ctx.analyses.operators.work:
+            self._known[new] = self._together(nodes, new)
         self._rebook(graph, nodes, [new], reason)
         return new
+
+    def _moves_all(self, node: Node) -> bool:
+        """Whether a node reads its operands and writes its results in full, none of them a view."""
+        before = self._before[node]
+        return (before.bytes_read, before.bytes_written) == (_bytes(node.inputs), _bytes(node.results))
+
+    def _together(self, nodes: Sequence[Node], kernel: Node) -> Work:
+        """The work of a kernel of nodes that move all their tensors: theirs, with its border. As node_work has it,
+        without looking at each node inside again."""
+        inside = sum((self._before[node] for node in nodes), Work())
+        return Work(inside.macs, inside.elementwise_ops, _bytes(kernel.inputs), _bytes(kernel.results))
 
     def _rebook(self, graph: Graph, olds: Sequence[Node], news: Sequence[Node], reason: str) -> None:
         """Book the difference between nodes and what stands in their place; inside a body, `close` does."""
@@ -119,12 +136,15 @@ class Ledger:
     def close(self) -> None:
         """Book what the touched nodes that still stand have lost."""
         for node, before in self._before.items():
+            self._known.pop(node, None)
             saved = minus(before, self._work(node)) if node.graph is self.graph else Work()
             if saved != Work():
                 self.ctx.journal.removed(node.origin, f"{self.rule} left it less to do", saved)
 
     def _work(self, node: Node) -> Work:
-        return node_work(node, self.ctx.analyses.operators).work
+        if node not in self._known:
+            self._known[node] = node_work(node, self.ctx.analyses.operators).work
+        return self._known[node]
 
     def _top(self, node: Node) -> Node:
         """The node of the whole graph in whose bodies this one stands, or itself."""
@@ -136,6 +156,15 @@ class Ledger:
     def _graph_of(node: Node) -> Graph:
         assert node.graph is not None, f"{node.name} has been removed"
         return node.graph
+
+
+def _steps(node: Node) -> int:
+    """Nodes that a kernel stands for."""
+    return sum(map(len, node.bodies)) if node.bodies else 1
+
+
+def _bytes(values: Iterable[Value]) -> int:
+    return sum(value.type.size_bytes or 0 for value in values)
 
 
 def minus(a: Work, b: Work) -> Work:

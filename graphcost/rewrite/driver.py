@@ -41,7 +41,8 @@ def apply_rules(graph: Graph, rules: Sequence[FusionRule], journal: Journal, boo
     What was done, and for each rule and place why it was not, goes to the journal. The result depends only on the
     graph and the rules. Linear in the nodes of the graph: a place is tried again only after a fusion near it.
     """
-    run = _Run(graph, journal, _levels(rules), max((rule.depth for rule in rules), default=0), book)
+    reach = max((rule.depth for rule in rules if rule.anchor is None), default=0)
+    run = _Run(graph, journal, _levels(rules), reach, book)
     run.look_at(graph)
     while (place := run.next()) is not None:
         run.try_rules(*place)
@@ -83,7 +84,7 @@ class _Run:
     graph: Graph
     journal: Journal
     levels: list[_Level]
-    reach: int  # how far behind a new kernel a match may end that contains it
+    reach: int  # how far behind a new kernel a pattern may end that contains it; an anchor stands before what it takes
     book: Book
     count: int = 0
     attempts: int = 0
@@ -131,10 +132,11 @@ class _Run:
         waiting = deque([kernel])
         while waiting:
             node = waiting.popleft()
+            if steps[node] == self.reach:
+                continue
             readers = [r for value in node.results if value.use_count <= FEW for r in value.readers if r not in steps]
-            if steps[node] < self.reach:
-                steps.update((reader, steps[node] + 1) for reader in readers)
-                waiting.extend(readers)
+            steps.update((reader, steps[node] + 1) for reader in readers)
+            waiting.extend(readers)
         return [*(v.producer for v in kernel.inputs if v.producer is not None), *steps]
 
     def journal_refusals(self) -> None:

@@ -238,7 +238,8 @@ def _touched(value: Value, table: Mapping[Node, NodeWork], operators: Operators)
         if reader not in table or not table[reader].bytes_known:
             return size  # the body returns it, or its reader may read all
         touched += size - _spared(reader, value, table[reader].work.bytes_read)
-        touched += sum(_touched(view, table, operators) for view in _shared(reader, operators)[0])
+        if reader.op in operators.aliases:
+            touched += sum(_touched(view, table, operators) for view in _shared(reader, operators)[0])
     return min(touched, size)
 
 
@@ -247,6 +248,8 @@ def _spared(reader: Node, value: Value, bytes_read: int) -> int:
     largest of them first: the table of a Gather, not the indices."""
     sizes = {v: v.type.size_bytes or 0 for v in reader.inputs}
     spared = sum(sizes.values()) - bytes_read
+    if not spared:
+        return 0
     for operand in sorted(sizes, key=lambda v: -sizes[v]):
         if operand is value:
             break
