@@ -4,4 +4,9 @@ from __future__ import annotations
 
 from graphcost.plugin import Plugin, lazily
 
-PLUGIN = Plugin(cost_models={"roofline": lazily("graphcost.cost_models.roofline", "ROOFLINE")})
+PLUGIN = Plugin(
+    cost_models={
+        "roofline": lazily("graphcost.cost_models.roofline", "ROOFLINE"),
+        "steps": lazily("graphcost.cost_models.steps", "STEPS"),
+    }
+)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
+from graphcost.device_fit import Fit, merge_fits, read_fit
 from graphcost.device_profile import DeviceProfile
 from graphcost.errors import UnknownName, UsageError
 from graphcost.toml_files import Table, files_of, read_toml, refuse, table_of, text_of, texts_of
@@ -20,10 +21,15 @@ Value = float | str | tuple[int, int] | None
 
 FOLDER = Path(__file__).parent / "devices"
 ARCHITECTURES = FOLDER / "arch"
+FITTED_FOLDER = FOLDER / "fitted"
 
-_ABOUT = ("id", "title", "aliases", "inherits", "default_mode", "shipped_mode", "note", "source", "sources", "modes")
+_ABOUT = ("id", "title", "aliases", "inherits", "default_mode", "shipped_mode", "note", "source", "sources", "modes",
+          "fitted", "intervals", "provenance")  # fmt: skip
 _OF_MODE = ("note", "source")
-_NOT_STATED = {"id", "title", "mode", "reference", "aliases", "note", "sources"}
+_NOT_STATED = {
+    "id", "title", "mode", "reference", "aliases", "note", "sources",
+    "fitted", "fitted_precisions", "total_factors", "kernel_factors",
+}  # fmt: skip
 # Annotations are texts in that module: "int", "float | None", ...
 _KINDS: Mapping[str, str] = {f.name: str(f.type) for f in fields(DeviceProfile) if f.name not in _NOT_STATED}
 _REQUIRED = [f.name for f in fields(DeviceProfile) if f.name in _KINDS and f.default is MISSING]
@@ -52,6 +58,7 @@ class DeviceFile:
     shipped_mode: str | None
     numbers: Numbers
     modes: Mapping[str, Numbers]
+    fit: Fit
     parent: DeviceFile | None
 
     def chain(self) -> Iterator[DeviceFile]:
@@ -109,6 +116,7 @@ def _checked(table: Table, path: Path, parent: DeviceFile | None) -> DeviceFile:
         shipped_mode=text_of(table, "shipped_mode", file),
         numbers=numbers,
         modes=modes,
+        fit=read_fit(table, path, FITTED_FOLDER),
         parent=parent,
     )
     _check_modes(device)
@@ -195,7 +203,9 @@ def profile(file: DeviceFile, mode: str, reference: str) -> DeviceProfile:
     if missing:
         raise UsageError(f"{file.path}, mode {mode}: {', '.join(missing)} must be stated or inherited")
     sources = {key: source for key, source in sources.items() if values[key] is not None}
-    about = {"id": file.id, "title": file.title, "mode": mode, "reference": reference, "aliases": file.aliases}
+    about: dict[str, object] = {"id": file.id, "title": file.title, "mode": mode, "reference": reference}
+    about["aliases"] = file.aliases
+    about |= merge_fits([(layer.fit, layer.path.parent == ARCHITECTURES) for layer in file.chain()], FITTED_FOLDER)
     return DeviceProfile(**about, **values, note="; ".join(notes), sources=sources)  # type: ignore[arg-type]  # checked by key
 
 

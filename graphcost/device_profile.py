@@ -69,6 +69,15 @@ class DeviceProfile:
     nvpmodel: str | None = None  # the mode's name in nvpmodel, where it differs
     tensorrt_default: str | None = None  # the TensorRT that the board's software brings
 
+    fitted: Mapping[str, Mapping[str, float]] = field(default_factory=dict, repr=False)
+    """Parameters of a cost model by numeric type, as `graphcost fit` wrote them for the device or its architecture."""
+    fitted_precisions: frozenset[str] = frozenset()
+    """Numeric types in which the device itself was measured."""
+    total_factors: tuple[float, float] | None = None
+    """The 90 % interval of a network's latency, as factors of the predicted one."""
+    kernel_factors: tuple[float, float] | None = None
+    """The same for one kernel."""
+
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)  # field -> where it is from
 
     @property

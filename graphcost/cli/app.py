@@ -11,6 +11,7 @@ from .advise import advise
 from .analyze import analyze, explain, opt
 from .compare import compare
 from .diff import diff
+from .fit import fit
 from .lint import lint
 from .listing import devices, operators, passes, schema
 from .memory import memory
@@ -24,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = (
-    analyze, diff, compare, accuracy, advise, lint, memory, explain, opt, devices, passes, operators, schema,
+    analyze, diff, compare, accuracy, fit, advise, lint, memory, explain, opt, devices, passes, operators, schema,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command()(command)

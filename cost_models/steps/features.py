@@ -1,0 +1,213 @@
+"""Queries → numbers: what of a kernel decides its time on a device, before any parameter is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphcost.cost import KernelQuery
+from graphcost.device import DeviceProfile
+from graphcost.geometry import Contraction
+
+from ..tiles import Columns, TileTerms, limits_of, tile_terms
+from .kernels import SERVED, Candidates, NumericKind
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+CONTRACTION, DEPTHWISE, POINTWISE, POOL, OTHER = range(5)
+"""Families of kernels: each has its share of the memory's bandwidth."""
+
+_FAMILIES: Mapping[str, int] = {"pointwise": POINTWISE, "quantize": POINTWISE, "pool": POOL}
+
+DIRECT, GEMM, ONE_CHANNEL, VECTOR = range(4)
+"""Parts of a kernel: windows of several pixels; matrix products; depthwise; so few rows that weights decide."""
+
+_ROWS_OF_A_VECTOR = 4
+
+_WINOGRAD_ROWS, _WINOGRAD_COLUMNS, _WINOGRAD_CHANNELS = 8, 16, 32
+"""What a block of F(2x2, 3x3) computes. "tile148" in its name is 4 x 8 tiles of 2 x 2 pixels; that 8 x 16 pixels and
+32 channels are its steps shows in the latencies of 898 networks on a Jetson Nano (docs/latency.md)."""
+_WINOGRAD_AREA = _WINOGRAD_ROWS * _WINOGRAD_COLUMNS * _WINOGRAD_CHANNELS
+_WINOGRAD_TAPS = 4
+"""Products per pixel and channel instead of 9: (2 + 2)² / 2² (Lavin and Gray, 2016)."""
+_WINOGRAD_LEAST_CHANNELS = 16
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The products inside kernels; arrays over them."""
+
+    owner: Ints  # the kernel
+    kind: Ints
+    taps: Ints
+    depthwise_s: Floats  # multiply-adds of a depthwise product at the peak rate of the CUDA cores
+    results_s: Floats  # its results at the same rate
+
+    @property
+    def tiled(self) -> Mask:
+        """Those that kernels compute tile by tile."""
+        return (self.kind == DIRECT) | (self.kind == GEMM)
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """What each tactic makes of each part; arrays of (parts, tactics)."""
+
+    tactic: Ints  # index into the candidates
+    possible: Mask
+    winograd: Mask
+    round_s: Floats  # what a step of K takes an SM, over the whole tile, at the peak rate
+    rounds: Floats  # tiles that the busiest SM computes one after another
+    depth: Floats  # K, padded
+    edge: Floats  # (1/Mt + 1/Nt) in units of a tile of 128 x 128
+    split_s: Floats  # partial sums of a split K through memory
+
+
+@dataclass(frozen=True)
+class Features:
+    """Arrays over kernels, with their products and the tactics of those."""
+
+    family: Ints
+    bytes: Floats
+    elementwise_s: Floats  # at half the peak rate of the CUDA cores; none in an epilogue
+    parts: Parts
+    tiles: Tiles
+    bytes_per_s: float  # peak of the memory
+    launch_scale: float  # launches against those at 1 GHz
+
+    def __len__(self) -> int:
+        return len(self.family)
+
+
+class _Part(NamedTuple):
+    owner: int
+    kind: int
+    served: int
+    contraction: Contraction
+
+
+def features_of(
+    queries: Sequence[KernelQuery], device: DeviceProfile, precision: NumericKind, candidates: Candidates
+) -> Features:
+    """The features of kernels that all compute in one precision."""
+    parts = [part for at, query in enumerate(queries) for part in _parts(at, query)]
+    family = np.array([_family(query) for query in queries], np.int64)
+    elementwise = np.array([query.work.elementwise_ops for query in queries], float)
+    cuda = device.peak_flops_per_s("f16" if precision == "f16" else "f32", "cuda") or np.inf
+    bandwidth = device.dram_peak_bytes_per_s or np.inf
+    return Features(
+        family=family,
+        bytes=np.array([query.work.bytes for query in queries], float),
+        elementwise_s=np.where(family <= DEPTHWISE, 0.0, elementwise * 2.0 / cuda),
+        bytes_per_s=bandwidth,
+        launch_scale=0.5 + 500.0 / device.gpu_clock_mhz,
+        parts=_parts_of(parts, cuda),
+        tiles=_tiles_of(parts, device, precision, candidates, bandwidth),
+    )
+
+
+def _family(query: KernelQuery) -> int:
+    if not query.contractions:
+        return _FAMILIES.get(query.kind, OTHER)
+    return DEPTHWISE if all(map(_is_depthwise, query.contractions)) else CONTRACTION
+
+
+def _is_depthwise(contraction: Contraction) -> bool:
+    return contraction.groups > 1 and contraction.n == 1
+
+
+def _parts(at: int, query: KernelQuery) -> Iterable[_Part]:
+    """One part a product. Siblings that read one tensor are one product with the channels of all."""
+    merged: dict[Contraction, int] = {}
+    for contraction in query.contractions:
+        key = replace(contraction, n=0, output_dims=())
+        merged[key] = merged.get(key, 0) + contraction.n
+    for key, n in merged.items():
+        first = next(c for c in query.contractions if replace(c, n=0, output_dims=()) == key)
+        yield _part(at, replace(first, n=n)) if n != first.n else _part(at, first)
+
+
+def _part(at: int, contraction: Contraction) -> _Part:
+    kind = contraction.kind if contraction.kind != "conv" or contraction.groups == 1 else "group-conv"
+    return _Part(at, _kind(contraction), SERVED.index(kind), contraction)
+
+
+def _kind(contraction: Contraction) -> int:
+    if _is_depthwise(contraction):
+        return ONE_CHANNEL
+    if contraction.m <= _ROWS_OF_A_VECTOR:
+        return VECTOR
+    single = max(contraction.window, default=1) == 1 and max(contraction.strides, default=1) == 1
+    return GEMM if single else DIRECT
+
+
+def _parts_of(parts: Sequence[_Part], cuda_flops_per_s: float) -> Parts:
+    kind = np.array([part.kind for part in parts], np.int64)
+    alone = kind == ONE_CHANNEL
+    macs = np.array([part.contraction.macs for part in parts], float)
+    results = np.array([part.contraction.macs / max(part.contraction.k, 1) for part in parts], float)
+    return Parts(
+        owner=np.array([part.owner for part in parts], np.int64),
+        kind=kind,
+        taps=np.array([math.prod(part.contraction.window) for part in parts], np.int64),
+        depthwise_s=np.where(alone, macs * 2.0 / cuda_flops_per_s, 0.0),
+        results_s=np.where(alone, results * 2.0 / cuda_flops_per_s, 0.0),
+    )
+
+
+def _tiles_of(
+    parts: Sequence[_Part], device: DeviceProfile, precision: NumericKind, candidates: Candidates, bandwidth: float
+) -> Tiles:
+    catalogue, columns = candidates.catalogue, Columns.of([part.contraction for part in parts])
+    terms = tile_terms(columns, catalogue, limits_of(device), precision)
+    winograd = np.broadcast_to(catalogue.winograd > 0, terms.tiles.shape)
+    served = candidates.serves[[part.served for part in parts]].reshape(winograd.shape)
+    wide = (columns.channels >= _WINOGRAD_LEAST_CHANNELS) & (columns.products == 1)
+    area = np.where(winograd, _WINOGRAD_AREA, catalogue.tile_m * catalogue.tile_n)
+    rate = candidates.macs_per_s_per_sm
+    return Tiles(
+        tactic=np.broadcast_to(np.arange(len(catalogue)), winograd.shape),
+        possible=terms.eligible & served & (rate > 0) & (~winograd | wide),
+        winograd=winograd,
+        round_s=np.broadcast_to(area / np.where(rate > 0, rate, 1.0), winograd.shape),
+        rounds=np.where(winograd, _winograd_rounds(columns, device.sm_count), terms.busy_rounds).astype(float),
+        depth=np.where(winograd, _winograd_depth(columns), terms.steps * catalogue.tile_k).astype(float),
+        edge=np.broadcast_to((1 / catalogue.tile_m + 1 / catalogue.tile_n) * 64, winograd.shape),
+        split_s=_split_s(terms, bandwidth),
+    )
+
+
+def _split_s(terms: TileTerms, bandwidth: float) -> Floats:
+    split: Floats = terms.split_bytes / bandwidth
+    return split
+
+
+def _winograd_rounds(columns: Columns, sm_count: int) -> Ints:
+    blocks = columns.images * _ceil(columns.rows, _WINOGRAD_ROWS) * _ceil(columns.cols, _WINOGRAD_COLUMNS)
+    return _ceil(blocks * _ceil(columns.n, _WINOGRAD_CHANNELS), sm_count)
+
+
+def _winograd_depth(columns: Columns) -> Ints:
+    return _ceil(columns.channels, 8) * 8 * _WINOGRAD_TAPS
+
+
+def _ceil(value: Ints, step: int) -> Ints:
+    return -(-value // step)
+
+
+def pruned(features: Features, chosen: Sequence[Ints]) -> Features:
+    """Only tactics that are the fastest for some parameters: `chosen` has, for each of them, one tactic a part."""
+    if not len(features.parts.owner):
+        return features
+    wanted = np.sort(np.stack(chosen, axis=1), axis=1)
+    repeats = np.concatenate([np.zeros((len(wanted), 1), bool), np.diff(wanted, axis=1) == 0], axis=1)
+    taken = {f.name: np.take_along_axis(getattr(features.tiles, f.name), wanted, axis=1) for f in fields(Tiles)}
+    tiles = Tiles(**taken)
+    return replace(features, tiles=replace(tiles, possible=tiles.possible & ~repeats))

@@ -1,0 +1,167 @@
+"""The equations: features and parameters → time, and its gradient for the fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .features import (
+    CONTRACTION,
+    DEPTHWISE,
+    DIRECT,
+    ONE_CHANNEL,
+    OTHER,
+    POINTWISE,
+    POOL,
+    Features,
+    Floats,
+    Ints,
+    Mask,
+)
+from .parameters import INDEX, NAMES
+
+_NORM = 3.0
+"""How sharply the larger of compute and memory wins: 1 would add them, infinity would take the larger."""
+
+_NEVER_S = 1e6
+
+_THREE_BY_THREE = 9
+
+_BANDWIDTHS = np.zeros(5, np.int64)
+for _family, _name in (
+    (CONTRACTION, "contraction_bandwidth"), (DEPTHWISE, "depthwise_bandwidth"), (POINTWISE, "pointwise_bandwidth"),
+    (POOL, "pool_bandwidth"), (OTHER, "other_bandwidth"),
+):  # fmt: skip
+    _BANDWIDTHS[_family] = INDEX[_name]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Seconds, by kernel; `tactic` by part, as a column of the features."""
+
+    total_s: Floats
+    compute_s: Floats
+    memory_s: Floats
+    launch_s: Floats
+    tactic: Ints
+
+
+def latency(features: Features, theta: Floats) -> Latency:
+    """The time of each kernel; `theta` has the logarithms of the parameters."""
+    value = dict(zip(NAMES, np.exp(theta)))
+    times = tactic_seconds(features, value)
+    tactic = times.argmin(axis=1) if len(times) else np.zeros(0, np.int64)
+    part_s = _part_seconds(features, value, times[np.arange(len(tactic)), tactic])
+    compute_s = _by_kernel(features, part_s) + features.elementwise_s
+    return _assembled(features, theta, compute_s, tactic)
+
+
+def latency_gradient(features: Features, theta: Floats) -> tuple[Latency, Floats]:
+    """And the derivative of each kernel's time by each parameter's logarithm: (kernels, parameters).
+
+    The chosen tactic is taken as fixed, which is exact wherever the fastest one is unique (envelope theorem)."""
+    value = dict(zip(NAMES, np.exp(theta)))
+    found = latency(features, theta)
+    inner = _inner(features, value, found.tactic)
+    busy = np.maximum(found.total_s - found.launch_s, 1e-30)
+    by_compute, by_memory = ((part / busy) ** (_NORM - 1) for part in (found.compute_s, found.memory_s))
+    gradient = np.zeros((len(features), len(NAMES)))
+    for name, derivative in inner.items():
+        gradient[:, INDEX[name]] = by_compute * _by_kernel(features, derivative)
+    rows = np.arange(len(features))
+    gradient[rows, _BANDWIDTHS[features.family]] -= by_memory * found.memory_s
+    gradient[rows, _launches(features)] += found.launch_s
+    return found, gradient
+
+
+def tactic_seconds(features: Features, value: dict[str, float]) -> Floats:
+    """The time that each tactic computes: (parts, tactics). A tactic that cannot run takes for ever.
+
+    (rounds + idle) · tile/(rate·utilisation) · (depth·(1 + gather/taps) + prologue) · (1 + edge cost)
+    """
+    depth = features.tiles.depth * _gathered(features, value) + _prologue(features, value)
+    times = _per_depth_s(features, value) * depth + features.tiles.split_s
+    return np.where(features.tiles.possible, times, _NEVER_S)
+
+
+def _per_depth_s(features: Features, value: dict[str, float]) -> Floats:
+    losses = np.where(features.tiles.winograd, 1.0, 1 + value["edge_cost"] * features.tiles.edge)
+    rounds = features.tiles.rounds + value["idle_rounds"]
+    seconds: Floats = rounds * features.tiles.round_s / _utilisation(features, value) * losses
+    return seconds
+
+
+def _utilisation(features: Features, value: dict[str, float]) -> Floats:
+    direct = (features.parts.kind == DIRECT)[:, None]
+    by_part = np.where(direct, value["conv_utilisation"], value["gemm_utilisation"])
+    return np.where(features.tiles.winograd, value["winograd_utilisation"], by_part)
+
+
+def _gathered(features: Features, value: dict[str, float]) -> Floats:
+    gathers = (features.parts.kind == DIRECT)[:, None] & ~features.tiles.winograd
+    return np.where(gathers, 1 + value["gather_taps"] / features.parts.taps[:, None], 1.0)
+
+
+def _prologue(features: Features, value: dict[str, float]) -> Floats:
+    return np.where(features.tiles.winograd, value["winograd_prologue_depth"], value["prologue_depth"])
+
+
+def _part_seconds(features: Features, value: dict[str, float], tactic_s: Floats) -> Floats:
+    """Depthwise parts have an equation of their own; products of vectors wait for memory only."""
+    tiled = features.parts.tiled
+    by_windows, by_results = _depthwise(features, value)
+    return np.where(tiled, tactic_s, np.where(features.parts.kind == ONE_CHANNEL, by_windows + by_results, 0.0))
+
+
+def _depthwise(features: Features, value: dict[str, float]) -> tuple[Floats, Floats]:
+    gain = np.where(features.parts.taps == _THREE_BY_THREE, value["depthwise_3x3_gain"], 1.0)
+    by_windows = features.parts.depthwise_s / (value["depthwise_utilisation"] * gain)
+    return by_windows, features.parts.results_s / value["depthwise_results_utilisation"]
+
+
+def _inner(features: Features, value: dict[str, float], tactic: Ints) -> dict[str, Floats]:
+    """Derivatives of the parts' times, by parameter."""
+    at = (np.arange(len(tactic)), tactic)
+    tiled = features.parts.tiled
+    winograd = features.tiles.winograd[at] & tiled
+    plain, direct = tiled & ~winograd, features.parts.kind == DIRECT
+    per_depth = _per_depth_s(features, value)[at]
+    depth = features.tiles.depth[at]
+    looped = per_depth * (depth * _gathered(features, value)[at] + _prologue(features, value)[at])
+    edge, idle = value["edge_cost"] * features.tiles.edge[at], value["idle_rounds"]
+    by_windows, by_results = _depthwise(features, value)
+    return {
+        "conv_utilisation": -_where(plain & direct, looped),
+        "gemm_utilisation": -_where(plain & ~direct, looped),
+        "winograd_utilisation": -_where(winograd, looped),
+        "prologue_depth": _where(plain, per_depth * value["prologue_depth"]),
+        "winograd_prologue_depth": _where(winograd, per_depth * value["winograd_prologue_depth"]),
+        "edge_cost": _where(plain, looped * edge / (1 + edge)),
+        "gather_taps": _where(plain & direct, per_depth * depth * value["gather_taps"] / features.parts.taps),
+        "idle_rounds": _where(tiled, looped * idle / (features.tiles.rounds[at] + idle)),
+        "depthwise_utilisation": -by_windows,
+        "depthwise_3x3_gain": -_where(features.parts.taps == _THREE_BY_THREE, by_windows),
+        "depthwise_results_utilisation": -by_results,
+    }
+
+
+def _where(mask: Mask, values: Floats) -> Floats:
+    return np.where(mask, values, 0.0)
+
+
+def _assembled(features: Features, theta: Floats, compute_s: Floats, tactic: Ints) -> Latency:
+    memory_s = features.bytes / (features.bytes_per_s * np.exp(theta[_BANDWIDTHS[features.family]]))
+    launch_s = np.exp(theta[_launches(features)]) * features.launch_scale * 1e-6
+    busy_s = (compute_s**_NORM + memory_s**_NORM) ** (1 / _NORM)
+    return Latency(busy_s + launch_s, compute_s, memory_s, launch_s, tactic)
+
+
+def _launches(features: Features) -> Ints:
+    contracts = (features.family == CONTRACTION) | (features.family == DEPTHWISE)
+    return np.where(contracts, INDEX["contraction_launch_us"], INDEX["other_launch_us"])
+
+
+def _by_kernel(features: Features, parts: Floats) -> NDArray[np.float64]:
+    return np.bincount(features.parts.owner, weights=parts, minlength=len(features)).astype(float)

@@ -1,0 +1,81 @@
+"""The parameters of the model: what each is, where it lies before anything is measured, and how sure of that we are.
+
+All are positive and are fitted as logarithms. A device has a vector of them for each precision: the prior below, moved
+by the fit of all boards (`prior.toml`), of its architecture, and of its own rows (graphcost/devices/fitted/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphcost.device import DeviceProfile
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """`prior` is its value before the fit; `spread` the standard deviation of its logarithm there."""
+
+    name: str
+    prior: float
+    spread: float
+    of_board: bool = False
+    """Whether boards of one architecture may differ in it: memory, clocks of the host, limits of power."""
+
+
+PARAMETERS: tuple[Parameter, ...] = (
+    # Shares of the peak rate of the power mode that the inner loops reach. Above 1 the tile's own losses are elsewhere.
+    Parameter("conv_utilisation", 0.9, 0.12, of_board=True),
+    Parameter("gemm_utilisation", 1.0, 0.16, of_board=True),  # 1x1 convolutions at stride 1 are matrix products
+    Parameter("winograd_utilisation", 0.7, 0.12),
+    Parameter("depthwise_utilisation", 0.05, 0.4),
+    Parameter("depthwise_results_utilisation", 0.05, 0.4),  # of one result, whatever its window
+    Parameter("depthwise_3x3_gain", 1.5, 0.2),  # the window for which engines have kernels of their own
+    # What a block does beside its multiply-adds, in the units of its loop.
+    Parameter("prologue_depth", 128.0, 0.4),  # steps of K that start and end of a block are worth
+    Parameter("winograd_prologue_depth", 32.0, 0.28),
+    Parameter("edge_cost", 0.2, 0.28),  # loading operands of a 128 x 128 tile against multiplying them
+    Parameter("gather_taps", 0.5, 0.28),  # gathering pixels for a window, in taps of the window
+    Parameter("idle_rounds", 0.5, 0.28),  # rounds of blocks in which the SMs fill and drain
+    # Shares of the memory's peak bandwidth.
+    Parameter("contraction_bandwidth", 0.55, 0.16, of_board=True),
+    Parameter("depthwise_bandwidth", 0.5, 0.16, of_board=True),
+    Parameter("pointwise_bandwidth", 0.4, 0.2, of_board=True),
+    Parameter("pool_bandwidth", 0.3, 0.28, of_board=True),
+    Parameter("other_bandwidth", 0.5, 0.2, of_board=True),
+    # Time per kernel at 1 GHz, half of which goes with the GPU's clock.
+    Parameter("contraction_launch_us", 8.0, 0.2, of_board=True),
+    Parameter("other_launch_us", 6.0, 0.2, of_board=True),
+)
+
+NAMES = tuple(parameter.name for parameter in PARAMETERS)
+INDEX: Mapping[str, int] = {name: at for at, name in enumerate(NAMES)}
+
+_STANDS_IN = {"i8": ("i8", "f16", "f32"), "f16": ("f16", "f32"), "tf32": ("tf32", "f16", "f32"), "f32": ("f32", "f16")}
+"""Whose fitted parameters a precision takes, the nearest first: kernels for tensor cores before those for FP32."""
+
+
+def prior() -> Floats:
+    """Logarithms of the priors, in the order of PARAMETERS."""
+    return np.log([parameter.prior for parameter in PARAMETERS])
+
+
+def parameters_of(device: DeviceProfile, precision: str) -> Floats:
+    """Logarithms of the parameters of a device for a numeric type (f32, tf32, f16, i8)."""
+    values = prior()
+    for name, value in _fitted(device, precision).items():
+        if name in INDEX:
+            values[INDEX[name]] = np.log(value)
+    return values
+
+
+def _fitted(device: DeviceProfile, precision: str) -> Mapping[str, float]:
+    for candidate in _STANDS_IN.get(precision, ("f32",)):
+        if candidate in device.fitted:
+            return device.fitted[candidate]
+    return {}

@@ -1,0 +1,52 @@
+"""What a cost model offers to be fitted: parameters with priors, and networks that can be priced with any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphcost.cost import KernelQuery
+from graphcost.device import DeviceProfile
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FitParameter:
+    """A positive number, fitted as its logarithm. `spread` is the standard deviation of that before the fit."""
+
+    name: str
+    prior: float
+    spread: float
+    of_board: bool
+    """Whether boards of one architecture may differ in it."""
+
+
+class Prepared(Protocol):
+    """Networks of one board."""
+
+    def predict_ms(self, theta: Floats) -> tuple[Floats, Floats]:
+        """Milliseconds of each network and their derivatives by `theta`, the logarithms of the parameters:
+        (networks,) and (networks, parameters)."""
+        ...
+
+
+@runtime_checkable
+class Fittable(Protocol):
+    """A cost model with parameters."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def parameters(self) -> tuple[FitParameter, ...]: ...
+
+    def parameters_of(self, device: DeviceProfile, precision: str) -> Floats:
+        """Logarithms of the parameters that a device has now."""
+        ...
+
+    def prepare(self, networks: Sequence[Sequence[KernelQuery]], device: DeviceProfile) -> Prepared: ...

@@ -1,0 +1,111 @@
+"""Measurements → groups: the rows of one board in one precision, with what may be added to them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphcost.cost import KernelQuery
+from graphcost.device import DeviceProfile, load_device
+from graphcost.errors import UserError
+from graphcost.measurements import Measurement, queries_of_measurement
+
+from .fittable import Fittable, Floats, Prepared
+
+NUMERIC_TYPE = {"fp32": "f32", "tf32": "tf32", "fp16": "f16", "int8": "i8", "best": "i8"}
+
+WITHOUT_CONSTANT = frozenset({"compute", "profile"})
+"""Measures that hold GPU time only. All others may carry a constant: copies, synchronisation, Python."""
+
+_ROWS_THAT_COUNT = 25
+"""A family of more rows weighs as much as this many: sizes and widths of one network are no independent witnesses."""
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows of one board in one precision. `constant` is for each row the place of its constant, or -1."""
+
+    device: DeviceProfile
+    precision: str
+    rows: tuple[Measurement, ...]
+    prepared: Prepared
+    measured_ms: Floats
+    weight: Floats
+    constant: NDArray[np.int64]
+
+    @property
+    def architecture(self) -> str:
+        return self.device.sm
+
+    def of_family(self, family: str) -> Mask:
+        return np.array([family_of(row) == family for row in self.rows], bool)
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """All groups; what the constants are of: (source, device, measure); rows that could not be analysed."""
+
+    groups: tuple[Group, ...]
+    constants: tuple[tuple[str, str, str], ...]
+    failed: tuple[tuple[Measurement, str], ...]
+
+
+def family_of(row: Measurement) -> str:
+    """What is kept together when fit and test are split."""
+    return row.family or row.network
+
+
+def group_rows(
+    rows: Sequence[Measurement],
+    model: Fittable,
+    base: DeviceProfile | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Grouped:
+    """The rows by board and precision, prepared. With `base` all rows are of that device."""
+    analysed: dict[tuple[str, str], list[tuple[Measurement, list[KernelQuery]]]] = {}
+    failed: list[tuple[Measurement, str]] = []
+    for done, row in enumerate(rows):
+        try:
+            queries = queries_of_measurement(row, decided=False)
+        except UserError as error:
+            failed.append((row, str(error)))
+            continue
+        analysed.setdefault((row.device_spec, NUMERIC_TYPE[row.precision]), []).append((row, queries))
+        progress(done + 1)
+    known = {_constant(row) for members in analysed.values() for row, _ in members}
+    constants = sorted(constant for constant in known if constant is not None)
+    groups = [_group(key, members, model, base, constants) for key, members in sorted(analysed.items())]
+    return Grouped(tuple(groups), tuple(constants), tuple(failed))
+
+
+def _group(
+    key: tuple[str, str],
+    members: Sequence[tuple[Measurement, list[KernelQuery]]],
+    model: Fittable,
+    base: DeviceProfile | None,
+    constants: Sequence[tuple[str, str, str]],
+) -> Group:
+    device = base or load_device(key[0])
+    rows = tuple(row for row, _ in members)
+    counts = Counter(family_of(row) for row in rows)
+    weight = [min(1.0, _ROWS_THAT_COUNT / counts[family_of(row)]) ** 0.5 for row in rows]
+    places = [constants.index(found) if (found := _constant(row)) else -1 for row in rows]
+    return Group(
+        device,
+        key[1],
+        rows,
+        model.prepare([queries for _, queries in members], device),
+        np.array([row.latency_ms for row in rows]),
+        np.array(weight),
+        np.array(places, np.int64),
+    )
+
+
+def _constant(row: Measurement) -> tuple[str, str, str] | None:
+    return None if row.measure in WITHOUT_CONSTANT else (row.source, row.device_spec, row.measure)

@@ -1,0 +1,145 @@
+"""The fit: rows in, parameters by board out; and the same with each family of networks left out in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphcost.device import DeviceProfile
+from graphcost.measurements import Measurement
+
+from .fittable import Fittable, Floats
+from .groups import Group, Grouped, Mask, family_of
+from .objective import Levels, predict_ms, residuals
+
+_HUBER = 1.5
+"""Deviations beyond which a residual counts linearly: an outlier pulls, but not with its square."""
+
+_STEPS = 40
+
+_BLOCKS = 3
+"""Into so many blocks families are dealt to choose the looseness; one by one would take four times as long."""
+
+LOOSENESS = (1.0, 2.5)
+"""Spreads of the prior are taken times one of these: whichever predicts families left out of the training rows best."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Fitted numbers and how they are laid out."""
+
+    levels: Levels
+    x: Floats
+
+    def theta(self, group: Group) -> Floats:
+        """Logarithms of the parameters of the group's board."""
+        return self.levels.theta(self.x, group)
+
+    def predict_ms(self, group: Group) -> Floats:
+        """What the rows of a group would read, constants included."""
+        return predict_ms(self.levels, self.x, group)[0]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A row, and what a fit that never saw its family says of it."""
+
+    row: Measurement
+    predicted_ms: float
+    constant_ms: float
+
+    @property
+    def ratio(self) -> float:
+        """Measured over predicted."""
+        return self.row.latency_ms / self.predicted_ms
+
+    @property
+    def kernels_ratio(self) -> float | None:
+        """The same without the constant on both sides; None where the constant eats the measurement."""
+        kernels_ms = self.row.latency_ms - self.constant_ms
+        return kernels_ms / (self.predicted_ms - self.constant_ms) if kernels_ms > 0 else None
+
+
+def levels_of(grouped: Grouped, model: Fittable, looseness: float, base: DeviceProfile | None = None) -> Levels:
+    groups = grouped.groups
+    start = None if base is None or not groups else model.parameters_of(base, groups[0].precision)
+    return Levels(
+        model.parameters,
+        tuple(sorted({group.architecture for group in groups})),
+        tuple(sorted({group.device.id for group in groups})),
+        len(grouped.constants),
+        looseness,
+        start,
+    )
+
+
+def solve(groups: Sequence[Group], levels: Levels, used: Sequence[Mask], start: Floats | None = None) -> Solution:
+    """The fit to the rows in use. Deterministic."""
+    from scipy.optimize import least_squares  # type: ignore[import-untyped]
+
+    low, high = levels.bounds()
+    first = np.clip(np.zeros(levels.size) if start is None else start, low + 1e-6, high)
+    found = least_squares(
+        lambda x: residuals(levels, x, groups, used)[0],
+        first,
+        jac=lambda x: residuals(levels, x, groups, used)[1],
+        bounds=(low, high),
+        loss="huber",
+        f_scale=_HUBER,
+        max_nfev=_STEPS,
+    )
+    return Solution(levels, np.asarray(found.x, float))
+
+
+def all_rows(groups: Sequence[Group]) -> list[Mask]:
+    return [np.ones(len(group.rows), bool) for group in groups]
+
+
+def leave_families_out(groups: Sequence[Group], levels: Mapping[float, Levels]) -> Iterator[LeftOut]:
+    """Each row predicted by a fit that never saw its family; the looseness of the prior is chosen without it, too."""
+    rows = all_rows(groups)
+    start: Floats | None = None
+    for family in families_of(groups):
+        outside = [group.of_family(family) for group in groups]
+        used = [mask & ~out for mask, out in zip(rows, outside)]
+        solution = solve(groups, levels[best_looseness(groups, levels, used)], used, start)
+        start = solution.x
+        yield from _predicted(solution, groups, outside)
+
+
+def best_looseness(groups: Sequence[Group], levels: Mapping[float, Levels], used: Sequence[Mask]) -> float:
+    """The looseness with the least mean error over blocks of families left out of these rows in turn."""
+    if len(levels) == 1:
+        return next(iter(levels))
+    errors = {looseness: _mean_error(groups, own, used) for looseness, own in levels.items()}
+    return min(errors, key=lambda looseness: errors[looseness])
+
+
+def families_of(groups: Sequence[Group]) -> list[str]:
+    return sorted({family_of(row) for group in groups for row in group.rows})
+
+
+def _mean_error(groups: Sequence[Group], levels: Levels, used: Sequence[Mask]) -> float:
+    families = families_of(groups)
+    errors: list[float] = []
+    for block in range(_BLOCKS):
+        members = families[block::_BLOCKS]
+        held = [mask & _any_of(group, members) for group, mask in zip(groups, used)]
+        solution = solve(groups, levels, [mask & ~out for mask, out in zip(used, held)])
+        errors += [abs(float(np.log(found.ratio))) for found in _predicted(solution, groups, held)]
+    return float(np.mean(errors))
+
+
+def _any_of(group: Group, families: Sequence[str]) -> Mask:
+    return np.array([family_of(row) in families for row in group.rows], bool)
+
+
+def _predicted(solution: Solution, groups: Sequence[Group], masks: Sequence[Mask]) -> Iterator[LeftOut]:
+    for group, mask in zip(groups, masks):
+        if mask.any():
+            predicted_ms = solution.predict_ms(group)
+            constant_ms = solution.levels.constant_ms(solution.x, group)
+            for at in np.flatnonzero(mask):
+                yield LeftOut(group.rows[at], float(predicted_ms[at]), float(constant_ms[at]))

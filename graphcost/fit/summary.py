@@ -1,0 +1,54 @@
+"""What the command line says of a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .groups import family_of
+from .result import FitResult, PrecisionFit
+from .solve import LeftOut
+
+_HEADER = f"{'device':<22}{'type':<6}{'source':<28}{'rows':>5}{'median':>9}{'MAPE':>8}{'worst':>8}"
+
+
+def summary(result: FitResult) -> str:
+    """Errors with families left out, by device, precision and source; then by family; then the outliers."""
+    lines = ["families left out in turn, constants included", _HEADER]
+    for fit in result.fits:
+        lines += _by_source(fit)
+    lines += ["", f"{'family':<28}{'type':<6}{'rows':>5}{'median':>9}{'MAPE':>8}{'worst':>8}"]
+    for fit in result.fits:
+        lines += _by_family(fit)
+    failed = [f"not used: {row.where}: {reason}" for fit in result.fits for row, reason in fit.grouped.failed]
+    return "\n".join([*lines, *_outliers(result), *failed])
+
+
+def _by_source(fit: PrecisionFit) -> list[str]:
+    keys = sorted({(one.row.device, one.row.source) for one in fit.left_out})
+    return [
+        f"{device:<22}{fit.precision:<6}{source[:26]:<28}"
+        + _errors([one for one in fit.left_out if (one.row.device, one.row.source) == (device, source)])
+        for device, source in keys
+    ]
+
+
+def _by_family(fit: PrecisionFit) -> list[str]:
+    families = sorted({family_of(one.row) for one in fit.left_out})
+    return [
+        f"{family[:26]:<28}{fit.precision:<6}" + _errors([one for one in fit.left_out if family_of(one.row) == family])
+        for family in families
+    ]
+
+
+def _errors(found: Sequence[LeftOut]) -> str:
+    errors = np.abs([1 / one.ratio - 1 for one in found])
+    return f"{len(found):>5}{np.median(errors):>9.1%}{errors.mean():>8.1%}{errors.max():>8.1%}"
+
+
+def _outliers(result: FitResult) -> list[str]:
+    return [
+        f"outlier: {one.row.where}: {one.row.device} {one.row.network}, predicted {1 / one.ratio - 1:+.0%}"
+        for one in result.outliers()
+    ]

@@ -1,0 +1,150 @@
+"""Fitting: what was put in is found again, outliers do not pull, and what is left out is never seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from graphcost.cost_models.steps import STEPS
+from graphcost.cost_models.steps.parameters import INDEX, NAMES, parameters_of, prior
+from test_steps import conv, depthwise, moving
+
+from graphcost.cost import KernelQuery
+from graphcost.device import load_device
+from graphcost.errors import UsageError
+from graphcost.fit.groups import Group, Grouped
+from graphcost.fit.result import FitResult, PrecisionFit, Refitted
+from graphcost.fit.solve import all_rows, leave_families_out, levels_of, solve
+from graphcost.fit.thinning import thinned
+from graphcost.fit.write import write_device, write_shipped
+from graphcost.measurements import Measurement
+
+NANO = load_device("nano")
+FAMILIES = ("plain", "narrow", "mobile")
+
+
+def network(at: int) -> list[KernelQuery]:
+    """Different networks, three families of them."""
+    size, width = 14 + 7 * (at % 5), 48 + 16 * at
+    if at % 3 == 2:
+        return [conv(width, 2 * width, size, window=1), depthwise(2 * width, size), moving(10**5 * at, "pool")] * 3
+    return [conv(width, width, size, window=3 + 2 * (at % 2)), moving(10**6), conv(width, 64, size, window=1)] * 2
+
+
+def rows(measured_ms: list[float], measure: str = "compute") -> tuple[Measurement, ...]:
+    return tuple(
+        Measurement(
+            device="nano", runtime="tensorrt-8.2", precision="fp16", model=f"{at}.onnx", latency_ms=ms,
+            where=f"line {at}", measure=measure, source="made", family=FAMILIES[at % 3],
+        )
+        for at, ms in enumerate(measured_ms)
+    )  # fmt: skip
+
+
+def grouped(theta: np.ndarray, constant_ms: float = 0.0, count: int = 18) -> Grouped:
+    """Rows that read what the model says with these parameters, and a constant."""
+    prepared = STEPS.prepare([network(at) for at in range(count)], NANO)
+    measured_ms = prepared.predict_ms(theta)[0] + constant_ms
+    place = np.full(count, 0 if constant_ms else -1)
+    found = rows(measured_ms.tolist(), "wall" if constant_ms else "compute")
+    group = Group(NANO, "f16", found, prepared, measured_ms, np.ones(count), place)
+    return Grouped((group,), (("made", "nano", "wall"),) if constant_ms else (), ())
+
+
+def slower(factor: float) -> np.ndarray:
+    theta = prior()
+    theta[INDEX["contraction_bandwidth"]] += np.log(factor)
+    theta[INDEX["gemm_utilisation"]] += np.log(factor)
+    return theta
+
+
+def fitted(data: Grouped):
+    levels = levels_of(data, STEPS, 2.5)
+    return solve(data.groups, levels, all_rows(data.groups))
+
+
+def test_a_fit_predicts_the_rows_it_was_made_of():
+    data = grouped(slower(0.7))
+    found = fitted(data).predict_ms(data.groups[0])
+    assert np.abs(found / data.groups[0].measured_ms - 1).mean() < 0.01
+
+
+def test_the_constant_of_a_source_is_found_and_is_never_negative():
+    data = grouped(prior(), constant_ms=1.5)
+    solution = fitted(data)
+    assert solution.x[-1] == pytest.approx(1.5, rel=0.2)
+    less = replace(data.groups[0], measured_ms=(data.groups[0].measured_ms - 1.5) * 0.8)
+    assert fitted(replace(data, groups=(less,))).x[-1] >= 0
+
+
+def test_one_wild_row_does_not_pull_the_others():
+    data = grouped(slower(0.8))
+    wild = data.groups[0].measured_ms.copy()
+    wild[4] *= 3
+    found = fitted(replace(data, groups=(replace(data.groups[0], measured_ms=wild),)))
+    errors = np.abs(found.predict_ms(data.groups[0]) / data.groups[0].measured_ms - 1)
+    assert np.median(errors) < 0.03
+
+
+def test_a_left_out_row_is_predicted_without_its_family():
+    data = grouped(slower(0.8))
+    levels = {1.0: levels_of(data, STEPS, 1.0)}
+    group = data.groups[0]
+    others = replace(group, measured_ms=np.where(group.of_family("mobile"), group.measured_ms * 2, group.measured_ms))
+    predicted = [
+        {one.row.model: one.predicted_ms for one in leave_families_out(groups, levels) if one.row.family == "mobile"}
+        for groups in (data.groups, (others,))
+    ]
+    assert predicted[0] == pytest.approx(predicted[1], rel=1e-3)
+
+
+def result(theta: np.ndarray) -> FitResult:
+    data = grouped(theta)
+    levels = levels_of(data, STEPS, 1.0)
+    solution = solve(data.groups, levels, all_rows(data.groups))
+    left_out = tuple(leave_families_out(data.groups, {1.0: levels}))
+    return FitResult((PrecisionFit("f16", data, solution, 1.0, left_out),))
+
+
+def test_what_is_written_is_read_again_as_a_device(tmp_path):
+    found = result(slower(0.7))
+    write_device(found, NANO, tmp_path / "mine.toml")
+    device = load_device(str(tmp_path / "mine.toml"))
+    assert dict(device.fitted["f16"]) == pytest.approx(
+        {**NANO.fitted.get("f16", {}), **found.fits[0].of_board("nano")}, rel=1e-3
+    )
+    assert "f16" in device.fitted_precisions
+    assert device.total_factors is not None and device.total_factors[0] < device.total_factors[1]
+
+
+def test_a_file_for_each_device_and_architecture_and_one_for_all(tmp_path):
+    names = sorted(path.stem for path in write_shipped(result(prior()), tmp_path))
+    assert names == ["nano", "prior", "sm_53"]
+
+
+def test_the_refitted_model_speaks_with_the_parameters_of_the_fit():
+    found = result(slower(0.5))
+    model = Refitted(STEPS, found)
+    (before,), (after,) = (m.estimate([conv(96, 96, window=1)], replace(NANO, fitted={})) for m in (STEPS, model))
+    assert after.latency_ms > before.latency_ms
+
+
+def test_large_families_are_thinned_evenly():
+    kept = thinned(rows([1.0] * 30), 4)
+    assert len(kept) == 12
+    assert [row.where for row in kept if row.family == "plain"] == ["line 0", "line 6", "line 15", "line 21"]
+
+
+def test_a_fitted_table_with_a_negative_number_is_refused(tmp_path):
+    file = tmp_path / "bad.toml"
+    file.write_text('inherits = "nano"\n[fitted.f16]\nconv_utilisation = -1\n')
+    with pytest.raises(UsageError, match="fitted.f16: conv_utilisation = -1 is not a number above 0"):
+        load_device(str(file))
+
+
+def test_every_parameter_that_is_shipped_is_one_of_the_model():
+    for name in ("nano", "tx2", "xavier-nx", "agx-xavier", "orin-nano", "orin-nx", "agx-orin"):
+        for values in load_device(name).fitted.values():
+            assert set(values) <= set(NAMES)
+            assert np.isfinite(parameters_of(load_device(name), "f16")).all()
