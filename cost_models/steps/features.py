@@ -53,7 +53,8 @@ class Parts:
     @property
     def tiled(self) -> Mask:
         """Those that kernels compute tile by tile."""
-        return (self.kind == DIRECT) | (self.kind == GEMM)
+        found: Mask = (self.kind == DIRECT) | (self.kind == GEMM)
+        return found
 
 
 @dataclass(frozen=True)
