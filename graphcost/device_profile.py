@@ -69,7 +69,7 @@ class DeviceProfile:
     nvpmodel: str | None = None  # the mode's name in nvpmodel, where it differs
     tensorrt_default: str | None = None  # the TensorRT that the board's software brings
 
-    fitted: Mapping[str, Mapping[str, float]] = field(default_factory=dict, repr=False)
+    fitted: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False, repr=False)
     """Parameters of a cost model by numeric type, as `graphcost fit` wrote them for the device or its architecture."""
     fitted_precisions: frozenset[str] = frozenset()
     """Numeric types in which the device itself was measured."""
