@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from .cost import Cost
 from .errors import UnknownName
 from .ir import Node
 from .journal import Did, Refused, Removed
@@ -14,32 +13,38 @@ if TYPE_CHECKING:
     from .api import Run
 
 
+_LABEL = 10  # the width of what a line is about
+
+
 def explain_node(run: Run, name: str) -> list[str]:
-    """Lines about an ONNX node. Raises UnknownName when the model has none of that name."""
-    standing = [node for node in run.graph if any(origin.name == name for origin in node.origin)]
-    entries = list(run.journal.about(name))
-    eliminated = {e.node: e.reason for e in run.report.eliminated}
-    if not standing and not entries and name not in eliminated:
+    """Lines about an ONNX node, or about the nodes of the layer that has this name: what they became, which rules
+    applied, which refused and why. Raises UnknownName when the model has neither."""
+    layer = next((node for node in run.graph if node.name == name), None)
+    names = [name] if layer is None else [name, *(origin.name for origin in layer.origin)]
+    standing = [node for node in run.graph if any(origin.name in names for origin in node.origin)]
+    entries = list(dict.fromkeys(entry for each in names for entry in run.journal.about(each)))
+    eliminated = [e.reason for e in run.report.eliminated if e.node in names]
+    if not standing and not entries and not eliminated:
         raise UnknownName("node", name, _known_names(run))
-    lines = [f"{name}"]
-    lines += [f"  {line}" for line in map(_entry, entries)]
-    lines += [f"  {line}" for line in _closest(entries)]
-    lines += [f"  eliminated: {eliminated[name]}"] if name in eliminated else []
-    lines += [f"  {line}" for node in standing for line in _became(node, run.costs[node], name)]
-    return lines
+    told = {
+        "became": [line for node in standing for line in _became(node, run)],
+        "eliminated": eliminated,
+        "applied": [f"{entry.rule}: {entry.text}" for entry in entries if isinstance(entry, Did)],
+        "saved": [entry.reason for entry in entries if isinstance(entry, Removed) and entry.reason not in eliminated],
+        "refused": [f"{entry.rule}: {entry.reason}" for entry in entries if isinstance(entry, Refused)],
+        "closest": _closest(entries),
+    }
+    return [name, *(line for label, lines in told.items() for line in _labelled(label, lines))]
+
+
+def _labelled(label: str, lines: Iterable[str]) -> list[str]:
+    """Lines under one label, each told once."""
+    return [f"{'' if number else label:<{_LABEL}}  {line}" for number, line in enumerate(dict.fromkeys(lines))]
 
 
 def _known_names(run: Run) -> list[str]:
     names = [origin.name for node in run.graph for origin in node.origin]
     return [*dict.fromkeys(names), *(e.node for e in run.report.eliminated)]
-
-
-def _entry(entry: Did | Refused | Removed) -> str:
-    if isinstance(entry, Did):
-        return f"{entry.rule}: {entry.text}"
-    if isinstance(entry, Refused):
-        return f"{entry.rule}: no, {entry.reason}"
-    return f"work removed: {entry.reason}"
 
 
 def _closest(entries: Sequence[Did | Refused | Removed]) -> list[str]:
@@ -49,14 +54,14 @@ def _closest(entries: Sequence[Did | Refused | Removed]) -> list[str]:
     if not partial:
         return []
     best = max(partial, key=lambda entry: len(entry.origins))
-    return [f"closest: {best.rule} had matched {', '.join(best.origins)}"]
+    return [f"{best.rule}, which had matched {', '.join(best.origins)}"]
 
 
-def _became(node: Node, cost: Cost, name: str) -> list[str]:
-    others = [origin.name for origin in node.origin if origin.name != name]
-    together = f" together with {', '.join(others)}" if others else ""
-    lines = [f"kernel {node.name} ({node.op}){together}"]
-    lines += [f"  tactic {cost.tactic}"] if cost.tactic else []
+def _became(node: Node, run: Run) -> list[str]:
+    """The kernel, what it is, and what it takes."""
+    cost, row = run.costs[node], next(kernel for kernel in run.report.kernels if kernel.name == node.name)
+    kinds = [row.layer_type, row.precision, cost.tactic and f"tactic {cost.tactic}", row.region and f"in {row.region}"]
+    lines = [f"kernel {node.name} ({node.op})", f"  {', '.join(kind for kind in kinds if kind)}"]
     if cost.latency_ms is None:
         return lines + [f"  latency unknown: {'; '.join(cost.reasons)}"]
     return lines + [f"  {cost.latency_ms:.4f} ms, bound by {cost.bound.value}, {cost.trust.value} ({cost.model})"]

@@ -239,6 +239,19 @@ def test_explain_tells_the_stages_or_a_node_and_wants_to_know_which(cli):
     assert (code, err) == (2, "graphcost: say what to explain: --node NAME, or --fusion\n")
 
 
+def test_explain_tells_what_a_node_became_which_rules_applied_refused_and_came_closest():
+    run = graphcost.run(RESNET, "nano", precision="fp16")
+    lines = graphcost.explain(run, "/layer1/layer1.0/conv2/Conv")
+    labels = [line.split()[0] for line in lines[1:] if not line.startswith(" ")]
+    assert labels == ["became", "applied", "saved", "refused", "closest"]
+    assert "CaskConvolution, f16" in "\n".join(lines)
+    kernel = next(k for k in run.report.kernels if "/layer1/layer1.0/conv2/Conv" in k.origin)
+    of_layer = graphcost.explain(run, kernel.name)
+    assert of_layer[0] == kernel.name
+    assert set(lines[1:]) <= set(of_layer)
+    assert len(of_layer) == len(set(of_layer))
+
+
 # A model that says what it costs
 
 

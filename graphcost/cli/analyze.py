@@ -24,6 +24,19 @@ if TYPE_CHECKING:
 
 _Model = Annotated[str | None, typer.Argument(metavar="MODEL", help="An ONNX file; its weights are not read.")]
 _Onnx = Annotated[str | None, typer.Option("--onnx", metavar="MODEL", help="The model, in the manner of trtexec.")]
+_Format = Annotated[str | None, typer.Option(metavar="NAME", help="table, json, csv or markdown.")]
+_Sort = Annotated[
+    str | None, typer.Option(metavar="KEY", help="latency, flops, macs, bytes, memory, name or order.")
+]
+_DumpIr = Annotated[Path | None, typer.Option(metavar="DIR", help="Write the graph after each pass.")]
+_PrintChanged = Annotated[bool, typer.Option("--print-changed", help="Print the graph where it changed.")]
+_TimePasses = Annotated[bool, typer.Option("--time-passes", help="Print how long each pass took.")]
+_ByKernel = Annotated[
+    bool, typer.Option("--by-kernel", help="With several boards (--device nano,tx2): a line for each kernel.")
+]
+_Fusion = Annotated[
+    bool, typer.Option("--fusion", help="How many layers there are after each stage, as in TensorRT's build log.")
+]
 
 
 @with_request()
@@ -31,26 +44,22 @@ def analyze(
     request: Request,
     model: _Model = None,
     onnx: _Onnx = None,
-    format: Annotated[str | None, typer.Option(metavar="NAME", help="table, json, csv or markdown.")] = None,
+    format: _Format = None,
     output: Output = None,
     top: Top = None,
-    sort: Annotated[
-        str | None, typer.Option(metavar="KEY", help="latency, flops, macs, bytes, memory, name or order.")
-    ] = None,
+    sort: _Sort = None,
     fail_if: FailIf = None,
     min_coverage: MinCoverage = None,
     strict: Strict = False,
-    dump_ir: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the graph after each pass.")] = None,
-    print_changed: Annotated[bool, typer.Option("--print-changed", help="Print the graph where it changed.")] = False,
-    time_passes: Annotated[bool, typer.Option("--time-passes", help="Print how long each pass took.")] = False,
+    dump_ir: _DumpIr = None,
+    print_changed: _PrintChanged = False,
+    time_passes: _TimePasses = False,
     export_layer_info: LayerInfoFile = None,
     export_profile: ProfileFile = None,
     annotate: AnnotatedFile = None,
     sweep: Sweeps = None,
     symbolic: Symbolic = False,
-    by_kernel: Annotated[
-        bool, typer.Option("--by-kernel", help="With several boards (--device nano,tx2): a line for each kernel.")
-    ] = False,
+    by_kernel: _ByKernel = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -88,9 +97,7 @@ def explain(
     model: _Model = None,
     onnx: _Onnx = None,
     node: Node = None,
-    fusion: Annotated[
-        bool, typer.Option("--fusion", help="How many layers there are after each stage, as in TensorRT's build log.")
-    ] = False,
+    fusion: _Fusion = False,
     output: Output = None,
 ) -> None:
     """Tell what became of an ONNX node: which rules were tried, which kernel stands for it, what bounds it."""
