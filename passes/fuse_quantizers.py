@@ -125,11 +125,19 @@ def _once(*groups: list[Node]) -> list[Node]:
 
 
 def _quantized_name(match: Match) -> str:
-    """`w + QuantizeLinear_7 + Conv_9`: the weight, what quantized it, the kernel. A ReLU that was removed together with
-    its batch norm is not spelled in engines; it is here."""
+    """`w + QuantizeLinear_7 + Conv_9`: the weight, what quantized it, the kernel."""
     anchor = match.named["anchor"]
     weights = [node for node in match.nodes if node.op == DEQUANTIZE and is_constant(node.results[0])]
-    return " + ".join([*(part for node in weights[:1] for part in _weight_names(node)), anchor.name])
+    kernel = anchor.name.removesuffix(_unspelled(anchor))
+    return " + ".join([*(part for node in weights[:1] for part in _weight_names(node)), kernel])
+
+
+def _unspelled(kernel: Node) -> str:
+    """The ReLU that was removed together with a batch norm: quantized layers do not spell it (QConvScaleFusion,
+    "Removing BatchNormalization_158 + Relu_159" in a build log of 8.5.10)."""
+    steps = [step for body in kernel.bodies for step in body]
+    has_norm = len(steps) == 2 and len(steps[0].own_origin) > 1
+    return f" + {steps[1].name}" if has_norm and steps[1].op == "onnx.Relu" else ""
 
 
 def _weight_names(dequantizer: Node) -> list[str]:
