@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .analyses import MEMORY, VALUES, WORK
-from .cost import Cost, CostModel, KernelQuery, estimate_all
+from .cost import Cost, CostModel, KernelQuery, TacticModel, estimate_all, tactics_of
 from .device import DeviceProfile
 from .errors import ModelError, UsageError
 from .importer import Imported, load, parse_sizes
@@ -20,7 +20,7 @@ from .ir import Graph, InvalidIR, Node
 from .journal import Journal
 from .kernels import queries_of
 from .memory import plan_arena, reorder_gain_bytes
-from .pipeline import Analyses, Context, Instrument, Pass, Pipeline, Stage
+from .pipeline import Analyses, Context, Instrument, Pass, Pipeline, Stage, Tactics
 from .plugin import Plugin, Registry, load_registry
 from .reduce import Findings, reduce
 from .report import Report
@@ -67,10 +67,16 @@ class Setup:
         """What passes over a graph may use, with an empty journal. `facts` is what inference found out."""
         analyses = Analyses(graph, self.registry.operators)
         analyses.put(VALUES, facts)
-        return Context(self.target, analyses, Journal(), self.estimate)
+        return Context(self.target, analyses, Journal(), self.estimate, self.tactics)
 
     def estimate(self, queries: Sequence[KernelQuery]) -> list[Cost]:
         return estimate_all(queries, self.target.device, self.models)
+
+    @property
+    def tactics(self) -> Tactics | None:
+        """What the cost models know of kernels that could run a query; None where none knows of any."""
+        device, models = self.target.device, [model for model in self.models if isinstance(model, TacticModel)]
+        return (lambda queries: tactics_of(queries, device, models)) if device is not None and models else None
 
     def costs(self, graph: Graph, ctx: Context) -> dict[Node, Cost]:
         """What each node of a graph of kernels takes."""
@@ -257,4 +263,4 @@ def _open_text(
     target = parse_target_header(header) if header and device is None else make_target(device, **options)
     analyses = Analyses(graph, registry.operators)
     setup = Setup(registry, target, (), _models(target, registry))
-    return graph, Context(target, analyses, Journal(), setup.estimate)
+    return graph, Context(target, analyses, Journal(), setup.estimate, setup.tactics)

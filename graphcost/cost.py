@@ -136,7 +136,7 @@ class TacticModel(Protocol):
     """A cost model that also knows the kernels among which TensorRT's autotuner chooses.
 
     The chosen one's name becomes the attribute `tactic` of the node, its formats those of the node's types; then
-    `estimate` must price the node with that tactic: its latency as `tactics` said.
+    `estimate` must price the node with that tactic: its latency is what `tactics` said.
     """
 
     @property
@@ -144,9 +144,17 @@ class TacticModel(Protocol):
 
     def tactics(self, queries: Sequence[KernelQuery], device: DeviceProfile) -> Sequence[Sequence[Tactic]]:
         """For each query, in order, the candidates in the query's precision, the fastest first. Types in a query are
-        linear: they say shapes. None for what the model does not know: the format table then decides.
+        linear: they say shapes. Empty for what the model does not know: the format table then decides.
         What is hopeless may be left out: the two fastest of each format are enough."""
         ...
+
+
+def tactics_of(
+    queries: Sequence[KernelQuery], device: DeviceProfile, models: Sequence[TacticModel]
+) -> list[Sequence[Tactic]]:
+    """The candidates of each query: those of the first model that knows any."""
+    answers = [model.tactics(queries, device) for model in models]
+    return [next((row for row in rows if row), ()) for rows in zip(*answers)]
 
 
 def estimate_all(

@@ -12,12 +12,13 @@ from .journal import Journal
 from .operators import Operators
 
 if TYPE_CHECKING:
-    from .cost import Cost, KernelQuery
+    from .cost import Cost, KernelQuery, Tactic
     from .target import Target
 
 T = TypeVar("T")
 
 Estimate: TypeAlias = "Callable[[Sequence[KernelQuery]], Sequence[Cost]]"
+Tactics: TypeAlias = "Callable[[Sequence[KernelQuery]], Sequence[Sequence[Tactic]]]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +93,8 @@ class Context:
     analyses: Analyses
     journal: Journal
     estimate: Estimate
+    tactics: Tactics | None = None
+    """The kernels that could run each query; None where no cost model knows of any."""
 
     def get(self, analysis: Analysis[T]) -> T:
         return self.analyses.get(analysis)
@@ -189,7 +192,7 @@ class Pipeline:
 
         if remake is not None:
             graph = remake()
-            fresh = Context(ctx.target, Analyses(graph, ctx.analyses.operators), Journal(), ctx.estimate)
+            fresh = Context(ctx.target, Analyses(graph, ctx.analyses.operators), Journal(), ctx.estimate, ctx.tactics)
             for earlier in done:
                 earlier.run(graph, fresh)
         return f"; run: {print_pass(step)}\n{print_graph(graph, target=ctx.target.header())}"

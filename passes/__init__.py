@@ -44,6 +44,7 @@ PLUGIN = Plugin(
         "reorder": lazily("graphcost.passes.reorder", "Reorder"),
         "retarget-concats": lazily("graphcost.passes.retarget_concats", "RetargetConcats"),
         "retarget-slices": lazily("graphcost.passes.retarget_slices", "RetargetSlices"),
+        "select-kernels": lazily("graphcost.passes.select_kernels", "SelectKernels"),
         "separate-parameters": lazily("graphcost.passes.training.separate_parameters", "SeparateParameters"),
         "training-form": lazily("graphcost.passes.training.training_form", "TrainingForm"),
     },

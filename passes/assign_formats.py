@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from graphcost.ir import Graph, Node
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.target import Target
-from graphcost.types import Attr, TensorType
+from graphcost.types import Attr
 
 from .formats.capabilities import Capabilities
-from .formats.choice import Candidate, choose, stands
+from .formats.choice import Candidate, Step, choose, stands
 from .formats.ports import is_activation, other_precisions
 from .formats.reformats import ATTRIBUTE
 
@@ -50,11 +51,12 @@ def capabilities_of(target: Target) -> Capabilities:
     return Capabilities(NEWEST if target.device is None else target.device.compute_capability)
 
 
-def table_candidates(node: Node, table: Capabilities) -> list[Candidate]:
+def table_candidates(node: Node, table: Capabilities, cost_of_bytes: float = 1.0) -> list[Candidate]:
     """What the table allows; moving FP32 in the place of FP16 costs two bytes more for each element."""
-    own = [Candidate(*pair, cost=rank * _STEP) for rank, pair in enumerate(table.formats_of(node))]
+    own = [Candidate(*pair, cost=rank * _STEP * cost_of_bytes) for rank, pair in enumerate(table.formats_of(node))]
     moved = sum(2 * (value.type.elements or 0) for value in (*node.inputs, *node.results) if is_activation(value))
-    return own + [Candidate("linear", "linear", _STEP + moved, None, other) for other in other_precisions(node)]
+    cost = (_STEP + moved) * cost_of_bytes
+    return own + [Candidate("linear", "linear", cost, None, other) for other in other_precisions(node)]
 
 
 def handles_activations(node: Node) -> bool:
@@ -63,8 +65,9 @@ def handles_activations(node: Node) -> bool:
 
 def mark(node: Node, found: Candidate) -> bool:
     """Note what a kernel reads and writes where its types do not say it already; whether that is news."""
-    formats = None if stands(node, found) else (found.reads, found.writes)
-    notes: dict[str, Attr | None] = {ATTRIBUTE: formats, "tactic": found.tactic}
+    notes: dict[str, Attr | None] = {ATTRIBUTE: None if stands(node, found) else (found.reads, found.writes)}
+    if found.tactic is not None:
+        notes["tactic"] = found.tactic
     if found.precision is not None:
         notes["precision"] = found.precision
     news = {key: value for key, value in notes.items() if node.attrs.get(key) != value}
@@ -73,5 +76,5 @@ def mark(node: Node, found: Candidate) -> bool:
     return bool(news)
 
 
-def _moved_bytes(source: TensorType, target: TensorType) -> float:
-    return (source.size_bytes or 0) + (target.size_bytes or 0) + LAUNCH_BYTES
+def _moved_bytes(steps: Sequence[Step]) -> list[float]:
+    return [(a.size_bytes or 0) + (b.size_bytes or 0) + LAUNCH_BYTES for a, b in steps]

@@ -28,8 +28,8 @@ PASSES = (
     "outline-groups", "dce", "merge-quantizers", "advance-quantizers", "delay-dequantizers",
     "assign-precision", "fuse-convolution", "fuse-pointwise", "fuse-epilogue", "fuse-quantizers", "fuse-stem",
     "merge-siblings", "fuse-attention", "fold-padding", "fuse-reductions", "fuse-scale", "myelin",
-    "retarget-slices", "retarget-concats", "copy-quantizers", "assign-formats", "name-layers", "insert-reformats",
-    "reorder",
+    "retarget-slices", "retarget-concats", "copy-quantizers", "assign-formats", "name-layers", "select-kernels",
+    "insert-reformats", "reorder",
 )  # fmt: skip
 TRAINING_PASSES = ("separate-parameters", "training-form", "framework-operators", "eager-views", "build-backward")
 ADDING = frozenset({"eager-views", "build-backward"})

@@ -27,8 +27,11 @@ class Candidate(NamedTuple):
     """Where it is another than the node's own."""
 
 
-ReformatCost: TypeAlias = "Callable[[TensorType, TensorType], float]"
-"""What it costs to bring a tensor from one type in memory to another; asked only where they differ."""
+Step: TypeAlias = "tuple[TensorType, TensorType]"
+"""A tensor as it is written, and as it is wanted."""
+
+StepCosts: TypeAlias = "Callable[[Sequence[Step]], Sequence[float]]"
+"""What each step costs; asked once, about all that move bytes."""
 
 
 class Port(NamedTuple):
@@ -56,85 +59,96 @@ def _written_by(found: Candidate, result: Value) -> TensorType:
 
 
 def choose(
-    graph: Graph, candidates: Mapping[Node, Sequence[Candidate]], reformat_cost: ReformatCost
+    graph: Graph, candidates: Mapping[Node, Sequence[Candidate]], step_costs: StepCosts
 ) -> dict[Node, Candidate]:
     """One candidate for each node. Ties go to the first; deterministic; time grows linearly with the nodes of networks
     whose branches are few at a time."""
-    return _Choice(candidates, reformat_cost).run(graph)
+    edges = [_edge(value, candidates) for value in graph.values() if is_activation(value)]
+    steps = list(dict.fromkeys(step for edge in edges for step in edge.steps() if moves_bytes(*step)))
+    return _Choice(candidates, dict(zip(steps, step_costs(steps)))).run(edges)
+
+
+def moves_bytes(source: TensorType, target: TensorType) -> bool:
+    return source != target and not is_relabeling(source, target)
+
+
+@dataclass(frozen=True)
+class _Edge:
+    """A value: the types that it may be written in, by the candidates of its producer, and those that each reader
+    wants, by the reader's candidates. An output of the network is wanted as it was declared."""
+
+    maker: Node | None
+    written: tuple[TensorType, ...]
+    readers: tuple[Node, ...]
+    wanted: tuple[tuple[TensorType, ...], ...]
+    declared: TensorType | None
+
+    def steps(self) -> Iterator[Step]:
+        for made in self.written:
+            yield from ((made, kind) for kinds in self.wanted for kind in kinds)
+            if self.declared is not None:
+                yield made, self.declared
+
+
+def _edge(value: Value, candidates: Mapping[Node, Sequence[Candidate]]) -> _Edge:
+    assert isinstance(value.type, TensorType)
+    maker = value.producer if value.producer in candidates else None
+    written = [_written_by(c, value) for c in candidates[maker]] if maker is not None else [value.type]
+    ports = [Port(node, slot) for node, slot in value.uses if node in candidates]
+    wanted = tuple(tuple(port.wants(value, c) for c in candidates[port.node]) for port in ports)
+    return _Edge(
+        maker, tuple(written), tuple(port.node for port in ports), wanted, value.type if _is_output(value) else None
+    )
 
 
 @dataclass
 class _Choice:
     candidates: Mapping[Node, Sequence[Candidate]]
-    reformat_cost: ReformatCost
+    costs: Mapping[Step, float]
     problem: Problem = field(default_factory=Problem)
     variables: dict[Node, int] = field(default_factory=dict)
-    priced: dict[tuple[TensorType, TensorType], float] = field(default_factory=dict)
 
-    def run(self, graph: Graph) -> dict[Node, Candidate]:
-        for node in graph:
-            if node in self.candidates:
-                self.variables[node] = self.problem.variable([c.cost for c in self.candidates[node]])
-        for value in graph.values():
-            if is_activation(value):
-                self._connect(value, list(self._readers(value)))
+    def run(self, edges: Sequence[_Edge]) -> dict[Node, Candidate]:
+        for node, ways in self.candidates.items():
+            self.variables[node] = self.problem.variable([way.cost for way in ways])
+        for edge in edges:
+            self._connect(edge)
         states = self.problem.solve()
         return {node: self.candidates[node][states[number]] for node, number in self.variables.items()}
 
-    def _readers(self, value: Value) -> Iterator[Port]:
-        yield from (Port(node, slot) for node, slot in value.uses if node in self.candidates)
-
-    def _connect(self, value: Value, ports: list[Port]) -> None:
+    def _connect(self, edge: _Edge) -> None:
         """Reformats between who writes a value and who reads it."""
-        written = self._written(value)
-        wanted = [[port.wants(value, c) for c in self.candidates[port.node]] for port in ports]
-        maker = self.variables.get(value.producer) if value.producer is not None else None
-        if _is_output(value):
-            self._pay(maker, written, None, [value.type])  # type: ignore[list-item]
-        if len(ports) == 1:
-            self._pay(maker, written, self.variables[ports[0].node], wanted[0])
-        elif ports:
-            self._share(maker, written, ports, wanted)
+        maker = None if edge.maker is None else self.variables[edge.maker]
+        if edge.declared is not None:
+            self._add(maker, None, self._table(edge.written, [edge.declared]))
+        if len(edge.readers) == 1:
+            self._add(maker, self.variables[edge.readers[0]], self._table(edge.written, edge.wanted[0]))
+        elif edge.readers:
+            self._share(maker, edge)
 
-    def _written(self, value: Value) -> list[TensorType]:
-        """The types that a value may have, by the candidates of its producer."""
-        assert isinstance(value.type, TensorType)
-        maker = value.producer
-        if maker is None or maker not in self.candidates:
-            return [value.type]
-        return [_written_by(candidate, value) for candidate in self.candidates[maker]]
-
-    def _share(
-        self, maker: int | None, written: list[TensorType], ports: list[Port], wanted: list[list[TensorType]]
-    ) -> None:
+    def _share(self, maker: int | None, edge: _Edge) -> None:
         """Several readers may share one reformat: a variable says which other type, if any, they find."""
-        kinds = dict.fromkeys(kind for kinds in wanted for kind in kinds)
-        shared = [(made, other) for made in dict.fromkeys(written) for other in dict.fromkeys((made, *kinds))]
-        common = self.problem.variable([self._price(made, other) for made, other in shared])
-        match = [[0.0 if made == kind else np.inf for made, _ in shared] for kind in written]
+        kinds = dict.fromkeys(kind for kinds in edge.wanted for kind in kinds)
+        found = [(made, other) for made in dict.fromkeys(edge.written) for other in dict.fromkeys((made, *kinds))]
+        common = self.problem.variable([self._price(*pair) for pair in found])
+        match = [[0.0 if made == kind else np.inf for made, _ in found] for kind in edge.written]
         self._add(maker, common, np.array(match))
-        for port, kinds_ in zip(ports, wanted):
-            own = [[0.0 if other == k else self._price(made, k) for k in kinds_] for made, other in shared]
-            self._add(common, self.variables[port.node], np.array(own))
+        for reader, wanted in zip(edge.readers, edge.wanted):
+            own = [[0.0 if other == kind else self._price(made, kind) for kind in wanted] for made, other in found]
+            self._add(common, self.variables[reader], np.array(own))
 
-    def _pay(self, maker: int | None, written: list[TensorType], reader: int | None, wanted: list[TensorType]) -> None:
-        self._add(maker, reader, np.array([[self._price(made, kind) for kind in wanted] for made in written]))
+    def _table(self, written: Sequence[TensorType], wanted: Sequence[TensorType]) -> Costs:
+        return np.array([[self._price(made, kind) for kind in wanted] for made in written])
+
+    def _price(self, source: TensorType, target: TensorType) -> float:
+        return self.costs.get((source, target), 0.0)
 
     def _add(self, a: int | None, b: int | None, costs: Costs) -> None:
         """Costs by the states of two variables; of what is given (an input, an output) there is one state."""
-        if a is not None and b is not None and a != b:
+        if a is not None and b is not None:
             self.problem.add((a, b), costs)
-        elif a is not None and a == b:
-            self.problem.add((a,), np.diagonal(costs).copy())
         elif a is not None or b is not None:
             self.problem.add((a if a is not None else b,), costs.reshape(-1))  # type: ignore[arg-type]
-
-    def _price(self, source: TensorType, target: TensorType) -> float:
-        if source == target or is_relabeling(source, target):
-            return 0.0
-        if (source, target) not in self.priced:
-            self.priced[source, target] = self.reformat_cost(source, target)
-        return self.priced[source, target]
 
 
 def _is_output(value: Value) -> bool:
