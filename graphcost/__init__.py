@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .api import Run, analyze, explain, opt, run
     from .cost import Bound, Cost, CostModel, KernelQuery, Refusal, Trust
     from .diff import Diff, compare
+    from .engine import Comparison, compare_engine
     from .errors import ModelError, ResizeError, UsageError, UserError
     from .ir import Graph, Node, Value
     from .operators import Effort, Operators
@@ -31,6 +32,7 @@ _ROOMS = {
     "api": ("Run", "analyze", "explain", "opt", "run"),
     "cost": ("Bound", "Cost", "CostModel", "KernelQuery", "Refusal", "Trust"),
     "diff": ("Diff", "compare"),
+    "engine": ("Comparison", "compare_engine"),
     "errors": ("ModelError", "ResizeError", "UsageError", "UserError"),
     "ir": ("Graph", "Node", "Value"),
     "operators": ("Effort", "Operators"),
@@ -47,6 +49,7 @@ __all__ = [
     "__version__",
     "Bound",
     "Change",
+    "Comparison",
     "Context",
     "Cost",
     "CostModel",
@@ -73,6 +76,7 @@ __all__ = [
     "Value",
     "analyze",
     "compare",
+    "compare_engine",
     "explain",
     "lazily",
     "make_target",

@@ -9,6 +9,7 @@ import onnx
 import pytest
 from engine_files import SHARED, built, write_files
 from engine_files import write as dump
+from graphcost.passes.name_layers import STYLES
 
 import graphcost
 from graphcost.cli import main
@@ -18,6 +19,7 @@ from graphcost.engine.stages import LayerCounts, stage_lines
 from graphcost.errors import UsageError
 from graphcost.runtime import load_runtime
 
+EVIDENCE = Path(__file__).parent / "evidence"
 MODELS = Path(__file__).parents[1] / "examples" / "models"
 MOBILENET, RESNET, BERT = MODELS / "mobilenet_v2.onnx", MODELS / "resnet18.onnx", MODELS / "bert_mini.onnx"
 
@@ -150,6 +152,18 @@ def test_compare_on_the_command_line_exits_by_its_limits(cli, tmp_path):
 
 def test_every_type_of_layer_names_its_source():
     assert all(len(row.source) > 7 and row.type.name for row in load_rows())
+
+
+def test_a_type_that_cites_a_recorded_engine_is_in_it():
+    cited = [row for row in load_rows() if row.source.startswith(("trex_", "fuzzy_"))]
+    assert len(cited) > 15
+    for row in cited:
+        engine = json.loads((EVIDENCE / f"{row.source.split()[0]}.json").read_text(encoding="utf-8"))
+        assert row.type.name in {layer["type"] for layer in engine["layers"]}, row
+
+
+def test_every_style_of_names_cites_a_layer():
+    assert all("`" in style.evidence for style in STYLES)
 
 
 def test_a_type_holds_for_its_versions_and_precisions():

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 from graphcost.report import Kernel, Report
 
+from .groups import By
 from .layer import Engine, EngineLayer
 
 Status: TypeAlias = Literal["same", "merged differently", "only in engine", "only predicted"]
@@ -22,11 +23,11 @@ RTX 3090 and TITAN RTX profiles of TensorRT 8 and 10)."""
 class Match:
     """Predicted kernels and engine layers that hold the same ONNX nodes, or stand at the same place where a layer names
     none. One of either side may be empty. The kernels of one region of Myelin and the one layer that an engine shows
-    of it are the same."""
+    of it are the same; so are two convolutions whose sum the other one takes in, for either may."""
 
     predicted: tuple[Kernel, ...]
     measured: tuple[EngineLayer, ...]
-    by: Literal["nodes", "place"] = "nodes"
+    by: By = "nodes"
 
     @property
     def status(self) -> Status:

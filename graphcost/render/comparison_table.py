@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphcost.engine.comparison import Comparison, Match, minus_ms, total_ms
@@ -36,6 +36,7 @@ def render_comparison_table(
         _kinds(found, screen) if found.engine.has_times else [],
         _differing(matches, detail > 0, screen) if detail >= 0 else [],
         _regions(found, detail > 0, screen) if detail >= 0 else [],
+        _apart(found, screen) if detail > 0 else [],
         [screen.paint(line, "yellow") for text in found.warnings for line in fold(f"warning: {text}", screen, 2)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -144,3 +145,18 @@ def _regions(found: Comparison, all_of_them: bool, screen: Screen) -> list[str]:
         figures[len(shown) :] = [_sum(f"[{len(rest):,} others]", rest)] if rest else []
         lines += _figures(figures, found.engine.has_times, screen)
     return lines
+
+
+def _apart(found: Comparison, screen: Screen) -> list[str]:
+    """What stands apart and has no namesake on the other side, by name."""
+    lines = []
+    for part in found.apart:
+        sides = {"engine": [layer.name for layer in part.measured], "predicted": [k.name for k in part.predicted]}
+        both = set(sides["engine"]) & set(sides["predicted"])
+        lines += [screen.paint(f"{part.name}, {len(both):,} on both sides", "dim")]
+        lines += [line for side, names in sides.items() for line in _listed(side, names, both, screen)]
+    return lines
+
+
+def _listed(side: str, names: Sequence[str], both: Set[str], screen: Screen) -> list[str]:
+    return [line for name in names if name not in both for line in fold(f"  {side:<10} {name}", screen, 13)]

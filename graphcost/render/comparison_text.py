@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from graphcost.engine.comparison import PROFILER_MS, STATUSES, Comparison, Match
+from graphcost.engine.groups import By
 
 from .units import UNKNOWN, milliseconds, plural, share, significant
 
@@ -52,7 +53,10 @@ def what(match: Match) -> str:
         return match.status
     if len(match.predicted) > 1:
         return f"a region of {plural(len(match.predicted), 'kernel')}"
-    return "by its place" if match.by == "place" else ""
+    return _HOW[match.by]
+
+
+_HOW: Mapping[By, str] = {"nodes": "", "swap": "a sum in its neighbour", "place": "by its place"}
 
 
 def in_order(found: Comparison, sorting: Sorting | None = None) -> list[Match]:
