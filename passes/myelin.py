@@ -10,7 +10,7 @@ from graphcost.ir import Graph, Node
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.rewrite import Reject, Versions, outline
 from graphcost.runtime import Runtime
-from graphcost.types import Attr
+from graphcost.types import BITS, FLOATS, Attr
 
 from .ledger import Ledger
 from .myelin_kernels import Kernel, floats, joined
@@ -26,6 +26,10 @@ def _is_product(node: Node) -> bool:
 
 def _is_half_gemm(node: Node) -> bool:
     return role_of(node) == GEMM and node.attrs.get("precision") in ("f16", "bf16")
+
+
+_CASTS = frozenset({"onnx.Cast", "onnx.CastLike"})
+"""They compute in what they convert to or from; what stands between them decides."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +122,20 @@ def _launch(graph: Graph, kernel: Kernel, nodes: Sequence[Node], region: str, le
 
 
 def _kernel_of(kernel: Kernel, nodes: Sequence[Node]) -> tuple[str, Mapping[str, Attr]]:
-    """Operator and attributes: those of the attention, else the precision of the product or of the last node. A norm
-    that was written out gives up its node for those in its body, so the kernel says that it is one."""
+    """Operator and attributes: those of the attention, else the precision of the product, or the widest. A norm that
+    was written out gives up its node for those in its body, so the kernel says that it is one."""
     if kernel.kind == ATTENTION:
         return nodes[0].op, nodes[0].attrs
-    main = next((node for node in nodes if role_of(node) == GEMM), nodes[-1])
-    op = "trt.gemm" if kernel.kind == GEMM else "trt.kgen"
-    precision = main.attrs.get("precision")
-    family = {"family": "norm"} if any(node.op in NORMS for node in nodes) and op == "trt.kgen" else {}
-    return op, family if precision is None else {**family, "precision": precision}
+    if kernel.kind == GEMM:
+        return "trt.gemm", _precision([node for node in nodes if role_of(node) == GEMM])
+    family = {"family": "norm"} if any(node.op in NORMS for node in nodes) else {}
+    return "trt.kgen", {**family, **_precision([node for node in nodes if node.op not in _CASTS])}
+
+
+def _precision(nodes: Sequence[Node]) -> Mapping[str, Attr]:
+    """The widest floating precision of nodes; of those that compute in none, that of the first."""
+    found = [precision for node in nodes if isinstance(precision := node.attrs.get("precision"), str)]
+    if not found:
+        return {}
+    floats = [precision for precision in found if precision in FLOATS]
+    return {"precision": max(floats, key=lambda dtype: BITS[dtype] or 0) if floats else found[0]}

@@ -276,11 +276,13 @@ def test_islands_of_float32_in_a_half_file_stay_what_they_are():
         node("MatMul", "half w", "y"),
     ]
     made = model(nodes, [("x", HALF, (4, 64))], [("y", HALF)], [weight("w", HALF, 64, 32)])
-    exported = graphcost.analyze(made, "orin-nano", precision="as-exported")
+    exported = graphcost.analyze(made, "nano", precision="as-exported")
     assert [kernel(exported, name).precision for name in ("p", "y")] == ["f32", "f16"]
     assert moved(kernel(exported, "wide")) == (512, 1024)
     assert moved(kernel(exported, "p")) == (1024, 1024)
     assert kernel(exported, "half").elementwise_ops == 256
+    in_one_kernel = kernel(graphcost.analyze(made, "orin-nano", precision="as-exported"), "half")
+    assert (in_one_kernel.op, in_one_kernel.precision, moved(in_one_kernel)) == ("trt.kgen", "f32", (512, 512))
 
 
 def test_casts_between_what_is_one_type_under_fp16_move_nothing():
