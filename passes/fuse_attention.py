@@ -41,10 +41,15 @@ class FuseAttention(Pass):
 
     def run(self, graph: Graph, ctx: Context) -> Change:
         ledger = Ledger(self.name, graph, ctx)
-        found = [group for group in ctx.get(GROUPS) if group.kind == "attention" and len(group.nodes) > 1]
-        count = sum(_fuse(graph, group, ctx.target, ledger) for group in found)
+        groups = ctx.get(GROUPS)
+        written_out = [group for group in groups if group.kind == "attention" and len(group.nodes) > 1]
+        fused = [group for group in written_out if _fuse(graph, group, ctx.target, ledger)]
         ledger.close()
-        return Change(count) if count else UNCHANGED
+        if not fused:
+            return UNCHANGED
+        # Groups share no nodes, so the others stand as they did and need not be looked for again.
+        ctx.analyses.put(GROUPS, tuple(group for group in groups if group not in fused))
+        return Change(len(fused), frozenset({GROUPS}))
 
 
 def _fuse(graph: Graph, group: Group, target: Target, ledger: Ledger) -> bool:
