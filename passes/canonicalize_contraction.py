@@ -74,9 +74,9 @@ class _Linear:
         columns = (dims_of(layer.weight) or ())[-1:]
         flat = self._value(graph, layer.result, f"{layer.result.name}.rows", (layer.rows, *columns))
         return [
-            reshape_to(graph, self.names, layer.data, rows, name=f"{matmul.name}.view"),
+            reshape_to(graph, self.names, layer.data, rows, name=f"reshape_before_{matmul.name}"),
             _gemm(layer, rows, flat, matmul.name, origin),
-            reshape_to(graph, self.names, flat, layer.result, name=f"{matmul.name}.view_back"),
+            reshape_to(graph, self.names, flat, layer.result, name=f"reshape_after_{matmul.name}"),
         ]
 
     def _value(self, graph: Graph, like: Value, name: str, dims: tuple[Dim, ...]) -> Value:
