@@ -14,6 +14,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from graphcost.ir import Graph
+from graphcost.pipeline import Change, Instrument, Pass
+
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
@@ -21,9 +24,15 @@ SHARED = ROOT.parent / "shared"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", "--runs", type=int, default=9, help="pairs of runs for each line")
-    runs = parser.parse_args().runs
+    parser.add_argument("--pipelines", action="store_true", help="only the passes against the import")
+    asked = parser.parse_args()
+    if asked.pipelines:
+        pipelines(runs=3)
+        return
+    runs = asked.runs
     with tempfile.TemporaryDirectory() as folder:
         cold_start(Path(folder), runs)
+    pipelines(runs=3)
     variants(SHARED / "models" / "resnet50.ts17.onnx", count=1_000)
     scaling(runs=3)
 
@@ -76,6 +85,64 @@ def in_turn(first: list[str], second: list[str], runs: int) -> tuple[float, floa
             if turn:
                 kept.append(time.perf_counter() - began)
     return statistics.median(times[0]), statistics.median(times[1])
+
+
+NETWORKS = (
+    "resnet50.ts17", "jetson/yolov8n_640.ts17", "engines/mobilenet_v2_qdq", "vit_base_patch16_224.ts17",
+    "jetson/inception_v4_299.ts17", "bert_mini4.ts17", "torchvision/densenet121_224",
+)  # fmt: skip
+
+
+def pipelines(runs: int) -> None:
+    """All passes of a TensorRT against the import of the same network, warm, in processor time: the budget is 2."""
+    for name in NETWORKS:
+        source = SHARED / "models" / f"{name}.onnx"
+        if not source.exists():
+            print(f"{name}: needs ../shared")
+            continue
+        pairs = [import_and_passes(source) for _ in range(runs + 1)][1:]
+        imported = min(took for took, _ in pairs)
+        steps = min((steps for _, steps in pairs), key=lambda steps: sum(steps.values()))
+        passed, costly = sum(steps.values()), sorted(steps.items(), key=lambda item: -item[1])[:3]
+        print(f"{name}: import {imported * 1e3:.1f} ms, passes {passed * 1e3:.1f} ms,", end=" ")
+        print(f"{passed / imported:.2f} × that; most {', '.join(f'{step} {1e3 * s:.1f}' for step, s in costly)}")
+
+
+def import_and_passes(model: Path) -> tuple[float, dict[str, float]]:
+    """Seconds of the processor that an import takes, and each pass after it."""
+    from graphcost.analyses import VALUES
+    from graphcost.api import collector_paused
+    from graphcost.importer import load
+    from graphcost.journal import Journal
+    from graphcost.pipeline import Analyses, Context, Pipeline
+    from graphcost.plugin import load_registry
+    from graphcost.spec import parse_stages
+    from graphcost.target import make_target
+
+    registry, target, clock = load_registry(), make_target("orin-nano", None, "best"), Clock()
+    stages = parse_stages(target.runtime.pipeline(), registry.passes)
+    with collector_paused():
+        began = time.process_time()
+        imported = load(model, registry.operators)
+        took = time.process_time() - began
+        analyses = Analyses(imported.graph, registry.operators)
+        analyses.put(VALUES, imported.facts)
+        Pipeline(stages, (clock,)).run(imported.graph, Context(target, analyses, Journal(), lambda queries: []))
+    return took, clock.seconds
+
+
+class Clock(Instrument):
+    """Seconds of the processor by pass, verification included."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.process_time()
+
+    def before(self, step: Pass, graph: Graph) -> None:
+        self._last = time.process_time()
+
+    def after(self, step: Pass, graph: Graph, change: Change) -> None:
+        self.seconds[step.name] = self.seconds.get(step.name, 0.0) + time.process_time() - self._last
 
 
 def variants(model: Path, count: int) -> None:

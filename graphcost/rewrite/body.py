@@ -118,4 +118,6 @@ def bound_to(kernel: Node, slot: int | None) -> Value:
 
 def logical(kind: Type) -> Type:
     """The type without its layout in memory: inside a kernel only the meaning counts."""
-    return TensorType(kind.dtype, kind.dims) if isinstance(kind, TensorType) else kind
+    if not isinstance(kind, TensorType) or (kind.format == "linear" and kind.quantization is None):
+        return kind
+    return TensorType(kind.dtype, kind.dims)

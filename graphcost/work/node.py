@@ -158,7 +158,8 @@ def _bordered(computed: Work, border: _Border, unknown: str | None = None) -> No
     ops_known = unknown is None
     if border.unsized and unknown is None:
         unknown = _unsized_reason(border.unsized)
-    work = computed + Work(0, 0, border.read, border.written)
+    read, written = computed.bytes_read + border.read, computed.bytes_written + border.written
+    work = Work(computed.macs, computed.elementwise_ops, read, written)
     return NodeWork(work, unknown, bytes_known=not border.unsized, ops_known=ops_known)
 
 
@@ -170,8 +171,21 @@ def _unsized_reason(values: Sequence[Value]) -> str:
 
 def _border(node: Node, operators: Operators, *, reads: bool = True, writes: bool = True) -> _Border:
     sources, targets = _crossing(node, operators)
-    counted = (*(sources if reads else ()), *(targets if writes else ()))
-    return _Border(_sum(sources) if reads else 0, _sum(targets) if writes else 0, _unsized(counted))
+    read, unread = _measure(sources if reads else ())
+    written, unwritten = _measure(targets if writes else ())
+    return _Border(read, written, (*unread, *unwritten))
+
+
+def _measure(values: Iterable[Value]) -> tuple[int, list[Value]]:
+    """Bytes of the values together, and those whose size is not known."""
+    total, unsized = 0, []
+    for value in values:
+        size = value.type.size_bytes
+        if size is None:
+            unsized.append(value)
+        else:
+            total += size
+    return total, unsized
 
 
 def _crossing(node: Node, operators: Operators) -> tuple[list[Value], list[Value]]:
