@@ -55,6 +55,25 @@ def test_nodes_are_found_under_the_names_that_parsers_and_myelin_make_of_them():
     assert resolver.find("c.1.weight") is None
 
 
+def test_torch_tensorrt_names_modules():
+    nodes = ("/layer1/layer1.0/conv1/Conv", "/layer1/layer1.0/relu/Relu", "/down/down.0/Conv", "/fc/Gemm")
+    resolver = Resolver([OnnxNode(name, ()) for name in nodes])
+    conv, relu = (f"[{kind}]-[aten_ops.x.default]-[/layer1/0/{path}]" for kind, path in (
+        ("CONVOLUTION", "conv1/convolution_1"), ("RELU", "relu/relu_1")))  # fmt: skip
+    assert parse_name(f"{conv} + {relu}").parts == (conv,)
+    assert resolver.find(conv) == 0
+    assert resolver.find("[CONVOLUTION]-[aten_ops.convolution.default]-[/down/0/convolution]") == 2
+    assert resolver.find("[MATRIX_MULTIPLY]-[aten_ops.addmm.default]-[/fc/addmm_mm]") == 3
+
+
+def test_layers_of_an_engine_built_with_torch_tensorrt_are_found(shared, tmp_path):
+    layers, _ = write_files("fuzzy_jetson-sample_resnet18", tmp_path)
+    model = Path(__file__).parents[1] / "examples" / "models" / "resnet18.onnx"
+    found = compare_engine(model, "orin-nano", precision="fp16", layer_info=layers)
+    print(f"Torch-TensorRT: same {found.same_share:.1%}")
+    assert found.same_share >= 0.95
+
+
 def test_a_spelling_that_means_two_nodes_means_none():
     resolver = Resolver([OnnxNode("/a.b", ()), OnnxNode("/a_b", ())])
     assert (resolver.find("/a.b"), resolver.find("/a_b"), resolver.find("a/b")) == (0, 1, None)

@@ -39,7 +39,7 @@ def layer_type(
     other runtimes. `in_region`: the kernel is one of a region of Myelin."""
     if runtime.family != "tensorrt":
         return None
-    whats = ("view",) if not launches else ("region", op, kind) if in_region else (op, kind)
+    whats = ("view",) if not launches else ("region", f"region {kind}", op, kind) if in_region else (op, kind)
     version = runtime.version or ()
     return next((row.type for row in load_rows() if row.fits(whats, precision, version)), None)
 

@@ -8,6 +8,7 @@
     X copy                                     part of a concatenation that is brought into its place
     reshape_before_X, copied_squeeze_after_X   shuffles that TensorRT adds
     (Unnamed Layer* 25) [ElementWise]          made by the parser
+    [CONVOLUTION]-[aten_ops.convolution.default]-[/layer1/0/conv1/convolution_1]      Torch-TensorRT
 
 Sources: engine layer lists of TensorRT 7 to 10.3 and build logs of 8.4 and 8.5.
 """
@@ -47,6 +48,8 @@ _REGION = re.compile(r"\{ForeignNode\[(.*?)\.\.\.(.*)\]\}(?:_myl\d+(?:_\d+)?)?")
 _SHAPE = re.compile(
     r"(?:copied_)?(?:reshape|squeeze|unsqueeze|shuffle)(?:_node)?_(?:before|after)_.*|dummy_shape_call.*"
 )
+_OF_TORCH = re.compile(r"\[(?P<type>[A-Z_]+)\]-\[[^\]]*\]-\[(?P<path>[^\]]*)\]")
+_HAVE_WEIGHTS = ("CONVOLUTION", "DECONVOLUTION", "MATRIX_MULTIPLY")  # one of these is all that a module runs
 _KERNEL_OF_REGION = re.compile(r"_myl\d+_\d+$")
 _GENERATED = re.compile(r"__myl_.*|\(Unnamed Layer\*? ?\d+\).*")
 
@@ -72,7 +75,14 @@ def _spelled(name: str) -> tuple[str, ...]:
 
 
 def _is_added(part: str) -> bool:
-    return bool(_SHAPE.fullmatch(part) or _GENERATED.fullmatch(part))
+    torch = _OF_TORCH.fullmatch(part)
+    return bool(_SHAPE.fullmatch(part) or _GENERATED.fullmatch(part) or (torch and torch["type"] not in _HAVE_WEIGHTS))
+
+
+def torch_module(part: str) -> str | None:
+    """`layer1.0.conv1`: the module that a part in the manner of Torch-TensorRT names; None for other parts."""
+    match = _OF_TORCH.fullmatch(part)
+    return match and match["path"].strip("/").rpartition("/")[0].replace("/", ".")
 
 
 def _leaves(part: str) -> list[str]:
