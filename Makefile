@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint golden bench clean
+.PHONY: help demo test lint golden accuracy bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -26,6 +26,11 @@ golden: $(VENV)/installed-dev ## write the golden files anew from what the passe
 docs: $(VENV)/installed-dev ## write the generated pages anew
 	$(BIN)/python -m graphcost.lint.documentation > docs/lint.md
 	$(BIN)/graphcost operators -o docs/operators.md
+
+accuracy: $(VENV)/installed-dev ## write docs/ACCURACY.md anew from the measurements in ../shared
+	$(BIN)/python tools/common_form.py ../shared/data/latency build/measurements
+	$(BIN)/python -m graphcost.accuracy.document docs/accuracy.toml > build/ACCURACY.md
+	mv build/ACCURACY.md docs/ACCURACY.md
 
 bench: $(VENV)/installed-dev ## cold start, scaling, peers: side by side, as ratios
 	$(BIN)/python benchmarks/run.py

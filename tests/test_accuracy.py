@@ -14,12 +14,13 @@ import pytest
 from typer.testing import CliRunner
 
 from graphcost.accuracy import Prediction, leave_one_family_out, statistics, study
+from graphcost.accuracy.document import document
 from graphcost.accuracy.nuisance import constant_ms
 from graphcost.accuracy.predict import with_constants
 from graphcost.accuracy.study import gather
 from graphcost.cli.app import app
 from graphcost.cost import Bound, Cost, KernelQuery, Trust
-from graphcost.errors import UnknownName
+from graphcost.errors import UnknownName, UsageError
 from graphcost.measurements import Measurement, read_measurements
 from graphcost.render.accuracy import render_accuracy
 
@@ -187,3 +188,27 @@ def test_a_miss_is_no_miss_without_an_interval():
     row = replace(prediction(10.0, measurement(20.0)), engine_low_ms=None)
     found = gather([row], [], [], ("device",))
     assert found.missed == 0 and found.pooled.coverage is None
+
+
+def test_the_page_has_summaries_and_rows_only_where_a_licence_allows_them(tmp_path):
+    table(
+        tmp_path,
+        "nano,fp16,resnet18.onnx,12,compute,open,resnet,,tensorrt-8.2",
+        "nano,fp16,mobilenet_v2.onnx,10,compute,open,mobilenet,,",
+        "tx2,fp16,resnet18.onnx,4,compute,closed,resnet,,",
+    )
+    head = f'[[data]]\nfile = "data.csv"\nmodels = "{MODELS}"\n'
+    (tmp_path / "a.toml").write_text(
+        f'{head}title = "Open"\nsource = "open"\nlicence = "MIT"\nrows = true\n'
+        f'{head}title = "Closed"\nsource = "closed"\n'
+    )
+    page = document(tmp_path / "a.toml", left_out=False)
+    opened, closed = page.partition("## Closed")[0], page.partition("## Closed")[2]
+    assert "2 rows. Source: open (MIT)." in opened and "| resnet18 fp16 |" in opened
+    assert "1 rows. Source: closed (no licence: summaries only)." in closed and "Row by row" not in closed
+
+
+def test_a_page_of_nothing_is_refused(tmp_path):
+    (tmp_path / "a.toml").write_text('title = "no data"\n')
+    with pytest.raises(UsageError, match=r"tables \[\[data\]\] are expected"):
+        document(tmp_path / "a.toml", left_out=False)

@@ -21,7 +21,7 @@ class Generated:
     """A model that is made and not read: `row` is the line of the table that describes it."""
 
     make: Callable[[Mapping[str, str]], Any] = field(compare=False, repr=False)
-    row: Mapping[str, str]
+    row: Mapping[str, str] = field(hash=False)
 
     @property
     def key(self) -> tuple[tuple[str, str], ...]:
