@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -173,10 +173,10 @@ class TensorType:
         return elements // channels * (-(-channels // lanes) * lanes) if channels else elements
 
     def with_dtype(self, dtype: str) -> TensorType:
-        return replace(self, dtype=dtype)
+        return TensorType(dtype, self.dims, self.format, self.quantization)
 
     def with_dims(self, dims: Iterable[Dim] | None) -> TensorType:
-        return replace(self, dims=None if dims is None else tuple(dims))
+        return TensorType(self.dtype, None if dims is None else tuple(dims), self.format, self.quantization)
 
     def __str__(self) -> str:
         dims = "*" if self.dims is None else ",".join(map(str, self.dims))

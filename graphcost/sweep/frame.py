@@ -68,9 +68,9 @@ def _held(constant: Constant | None) -> Numbers:
 
 def renumber(value: Value, numbers: Sequence[int]) -> None:
     """Give a value other numbers, in the order of `numbers_of`."""
-    rest = iter(numbers)
-    if isinstance(value.type, TensorType) and value.type.dims is not None:
-        value.type = value.type.with_dims([next(rest) if isinstance(d, int) else d for d in value.type.dims])
+    rest, type = iter(numbers), value.type
+    if isinstance(type, TensorType) and type.dims is not None:
+        value.type = type.with_dims([next(rest) if isinstance(dim, int) else dim for dim in type.dims])
     if value.constant is not None and value.constant.dtype in INTEGERS:
         dims = tuple(next(rest) for _ in value.constant.dims)
         value.constant = replace(value.constant, dims=dims, values=tuple(rest))

@@ -3,6 +3,7 @@
 variant    what may vary, and the channels that a width gives
 network    a model, read once → its graph of kernels for any variant
 skeleton   graphs that differ in numbers only, as one, its numbers as polynomials of what varies
+counting   work and queries, each different kernel once
 table      variants → what each costs, all kernels estimated in one call
 """
 

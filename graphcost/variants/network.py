@@ -32,6 +32,7 @@ class Network:
         self.setup = setup
         self.fixed = fixed
         self.divisor = divisor
+        self._early, self._late = _divided(setup.stages)
         graph, _, _ = template.typed(fixed)
         self._image = next((v.name for v in graph.inputs if isinstance(v.type, TensorType) and v.type.rank == 4), None)
         first = graph.inputs[0].type if graph.inputs else None
@@ -52,19 +53,26 @@ class Network:
     def early(self, numbers: Numbers) -> Graph:
         """The graph before the first stage that looks at sizes. UserError where the network cannot take the numbers."""
         graph, facts = self._typed(numbers)
-        self._run(self._stages(late=False), graph, self.setup.context(graph, facts))
+        Pipeline(self._early).run(graph, self.setup.context(graph, facts))
         return graph
+
+    def verify(self, early: Graph) -> None:
+        """Run the stages that look at sizes over a copy, with every promise of their passes held against it."""
+        graph = early.clone()
+        Pipeline(self._late).run(graph, self.setup.context(graph, Facts()))
 
     @property
     def has_late_stages(self) -> bool:
-        return any(stage.passes for stage in self._stages(late=True))
+        return any(stage.passes for stage in self._late)
 
     @collector_paused()
     def finished(self, early: Graph) -> tuple[Graph, Context]:
-        """The graph of kernels; `early` itself where no stage looks at sizes, else a copy of it."""
+        """The graph of kernels; `early` itself where no stage looks at sizes, else a copy of it. Nothing is verified
+        here: `verify` is for that."""
         graph = early.clone() if self.has_late_stages else early
         ctx = self.setup.context(graph, Facts())
-        self._run(self._stages(late=True), graph, ctx)
+        for step in Pipeline(self._late).passes:
+            ctx.analyses.keep(step.run(graph, ctx).preserves)
         return graph, ctx
 
     def _typed(self, numbers: Numbers) -> tuple[Graph, Facts]:
@@ -84,19 +92,17 @@ class Network:
     def _resolution(self) -> tuple[int, int]:
         return self._own["rows"], self._own["columns"]
 
-    def _run(self, stages: tuple[Stage, ...], graph: Graph, ctx: Context) -> None:
-        Pipeline(stages).run(graph, ctx)
-
-    def _stages(self, late: bool) -> tuple[Stage, ...]:
-        stages = self.setup.stages
-        at = next((i for i, stage in enumerate(stages) if stage.name == SIZED), len(stages))
-        return stages[at:] if late else stages[:at]
-
     def _found_channels(self) -> tuple[int, ...]:
         """The channels of contractions that a width scales; none where the network cannot be scaled at all."""
         found: dict[int, None] = {}
         self.template.widened(self.fixed, _noting(found))
         return tuple(found)
+
+
+def _divided(stages: tuple[Stage, ...]) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
+    """The stages before sizes matter, and those from there on."""
+    at = next((i for i, stage in enumerate(stages) if stage.name == SIZED), len(stages))
+    return stages[:at], stages[at:]
 
 
 def _noting(found: dict[int, None]) -> Callable[[int], int]:

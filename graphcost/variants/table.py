@@ -6,20 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from graphcost.analyses import MEMORY, WORK
+from graphcost.analyses import MEMORY
 from graphcost.api import collector_paused
 from graphcost.cost import Cost, KernelQuery
 from graphcost.errors import UserError
 from graphcost.intervals import total_interval_ms
 from graphcost.ir import Graph
-from graphcost.kernels import queries_of
 from graphcost.work.node import NodeWork
 
+from .counting import Counter
 from .network import Network
 from .skeleton import Skeleton, skeleton
 from .variant import Variant
 
-PROBES = 16
+PROBES = 10
 """Graphs that are made in full at random, beside one for each thing that varies."""
 
 TRIALS = 4
@@ -59,22 +59,24 @@ class _Counted:
 def cost_variants(network: Network, variants: Sequence[Variant]) -> list[VariantCost]:
     """The cost of each, in order. Raises a UserError for a variant that the network cannot take."""
     points = [network.numbers(variant) for variant in variants]
-    counted = [_count(network, graph) for graph in _graphs(network, points)]
+    counter = Counter(network.setup.registry.operators)
+    counted = [_count(network, graph, counter if alike else None) for graph, alike in _graphs(network, points)]
     costs = iter(network.setup.estimate([query for each in counted for query in each.queries]))
     return [_cost(network, v, each, [next(costs) for _ in each.queries]) for v, each in zip(variants, counted)]
 
 
-def _graphs(network: Network, points: Sequence[Mapping[str, int]]) -> Iterator[Graph]:
-    """The graph before formats at each point. One graph may serve several points: use it before asking for the next."""
+def _graphs(network: Network, points: Sequence[Mapping[str, int]]) -> Iterator[tuple[Graph, bool]]:
+    """The graph before formats at each point, and whether it is the skeleton's: that one serves several points, so use
+    it before asking for the next."""
     made = _skeleton(network, points)
     if made is None:
-        yield from map(network.early, points)
+        yield from ((network.early(point), False) for point in points)
         return
     numbers, believed = made.numbers(points)
     for point, row, whole in zip(points, numbers, believed):
         if whole:
             made.set(row)
-        yield made.graph if whole else network.early(point)
+        yield (made.graph, True) if whole else (network.early(point), False)
 
 
 def _skeleton(network: Network, points: Sequence[Mapping[str, int]]) -> Skeleton | None:
@@ -87,8 +89,10 @@ def _skeleton(network: Network, points: Sequence[Mapping[str, int]]) -> Skeleton
     except UserError:
         return None  # channels that only fit each other, which are not varied one by one: each variant is made in full
     trials = Random(1).sample(list(points), TRIALS)
-    agrees = made is not None and all(made.agrees(trial, network.early(trial)) for trial in trials)
-    return made if agrees else None
+    if made is None or not all(made.agrees(trial, network.early(trial)) for trial in trials):
+        return None
+    network.verify(made.graph)
+    return made
 
 
 def _probes(points: Sequence[Mapping[str, int]]) -> Iterator[dict[str, int]]:
@@ -102,12 +106,12 @@ def _probes(points: Sequence[Mapping[str, int]]) -> Iterator[dict[str, int]]:
         yield {name: draw.choice(sizes) for name, sizes in values.items()}
 
 
-def _count(network: Network, early: Graph) -> _Counted:
+def _count(network: Network, early: Graph, counter: Counter | None) -> _Counted:
     graph, ctx = network.finished(early)
-    work, memory = ctx.get(WORK), ctx.get(MEMORY)
+    memory = ctx.get(MEMORY)
     peak = None if memory.unknown else memory.peak_activation_bytes
-    queries = queries_of(graph, work, network.setup.registry.operators)
-    return _Counted(queries, list(work.values()), memory.weight_bytes, peak)
+    both = (counter or Counter(network.setup.registry.operators)).count(graph)
+    return _Counted([query for _, query in both], [work for work, _ in both], memory.weight_bytes, peak)
 
 
 def _cost(network: Network, variant: Variant, counted: _Counted, costs: Sequence[Cost]) -> VariantCost:
