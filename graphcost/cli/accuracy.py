@@ -12,9 +12,11 @@ from .options import Output
 from .output import choose_format, emit, screen_for
 
 if TYPE_CHECKING:
+    from graphcost.accuracy import Study
     from graphcost.measurements import Measurement
 
-_SHIPPED = "predicted as shipped: rows to which the cost models were fitted may be among these"
+_SHIPPED = "predicted as shipped: rows to which the cost models were fitted may be among these (--leave-one-family-out)"
+_LEFT_OUT = "each family predicted by a step model, constants and intervals that were fitted to the other families"
 
 Models = Annotated[
     Path | None,
@@ -36,6 +38,9 @@ def accuracy(
     use: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only rows whose column `use` says so: bar, fit.")
     ] = None,
+    leave_one_family_out: Annotated[
+        bool, typer.Option("--leave-one-family-out", help="Fit the step model anew without the family it predicts.")
+    ] = False,
     format: Annotated[str | None, typer.Option(metavar="NAME", help="table, json, csv or markdown.")] = None,
     output: Output = None,
 ) -> None:
@@ -48,7 +53,9 @@ def accuracy(
     keys = [key.strip() for key in by.split(",") if key.strip()]
     refuse_unknown(keys)
     rows = [row for row in _rows(data, models, generator) if use is None or row.use == use]
-    emit(render_accuracy(study(rows, keys), chosen, screen_for(output), _SHIPPED), output)
+    found = _refitted(rows, keys) if leave_one_family_out else study(rows, keys)
+    how = _LEFT_OUT if leave_one_family_out else _SHIPPED
+    emit(render_accuracy(found, chosen, screen_for(output), how), output)
 
 
 def _rows(data: Sequence[Path], models: Path | None, generator: Path | None) -> list[Measurement]:
@@ -56,3 +63,9 @@ def _rows(data: Sequence[Path], models: Path | None, generator: Path | None) -> 
 
     make = None if generator is None else load_generator(generator)
     return [row for file in data for row in read_measurements(file, models, make)]
+
+
+def _refitted(rows: Sequence[Measurement], by: Sequence[str]) -> Study:
+    from graphcost.accuracy.refit import refitted_study
+
+    return refitted_study(rows, by)
