@@ -122,7 +122,7 @@ def test_a_generator_makes_the_model_of_a_row_without_a_file(tmp_path):
     generator = load_generator(tmp_path / "make.py")
     line = ROW.replace("resnet18.onnx", "-") + "," + conv_net().SerializeToString().hex()
     (row,) = read(tmp_path, line, header=HEADER + ",hex", generator=generator)
-    assert queries_of_measurement(row)[0].kind == "conv"
+    assert "conv" in {query.kind for query in queries_of_measurement(row)}
     (bare,) = read(tmp_path, line, header=HEADER + ",hex")
     with pytest.raises(UserError, match="line 2: model: '-' is made by a generator, and none was given"):
         queries_of_measurement(bare)
