@@ -16,6 +16,8 @@ from .names import LayerName, Role, parse_name
 from .resolve import Resolver
 
 Side: TypeAlias = Literal["reformats", "no-ops", "shape computations"]
+_NO_WORK = frozenset({"noop", "constant", "trainstation", "signal", "wait"})
+"""Types of layers that compute nothing. All but NoOp are taken from names of TensorRT's API, not from a layer list."""
 _CONVOLUTIONS = frozenset({"conv", "group-conv", "depthwise", "deconv"})
 SIDES: tuple[Side, ...] = ("reformats", "no-ops", "shape computations")
 
@@ -61,7 +63,7 @@ def _side_of_kernel(kernel: Kernel) -> Side | None:
 
 
 def _side_of_layer(layer: EngineLayer, name: LayerName) -> Side | None:
-    if layer.layer_type == "NoOp":
+    if layer.layer_type.lower() in _NO_WORK or name.role is Role.CONSTANT:
         return "no-ops"
     if name.role is Role.REFORMAT:
         return "reformats"

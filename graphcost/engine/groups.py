@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
+from math import inf
 from typing import Literal, TypeAlias
 
 from graphcost.disjoint_sets import DisjointSets
@@ -79,11 +81,11 @@ def _by_place(groups: Sequence[Group], named: Sequence[bool]) -> list[Group]:
     """Join each run of layers that name no node with the kernels that are predicted between their neighbours and that
     no layer has: one by one where there are as many of both, else as a whole."""
     group_of = {layer: group for group in groups for layer in group.layers}
-    lonely = [group.kernels[0] for group in groups if not group.layers and len(group.kernels) == 1]
+    lonely = sorted(group.kernels[0] for group in groups if not group.layers and len(group.kernels) == 1)
     joined: list[Group] = []
     for is_named, run in groupby(range(len(named)), key=lambda layer: named[layer]):
         listed = list(run)
-        found = [] if is_named else _kernels_between(listed, group_of, lonely)
+        found = () if is_named else _kernels_between(listed, group_of, lonely)
         if len(found) == len(listed):
             joined += [Group((layer,), (kernel,), "place") for layer, kernel in zip(listed, found)]
         elif found:
@@ -94,11 +96,12 @@ def _by_place(groups: Sequence[Group], named: Sequence[bool]) -> list[Group]:
     return sorted([*kept, *joined], key=lambda group: (not group.layers, group.layers or group.kernels))
 
 
-def _kernels_between(run: Sequence[int], group_of: Mapping[int, Group], lonely: Iterable[int]) -> list[int]:
-    """Unmatched kernels behind those of the layer before the run, and before those of the layer behind it."""
+def _kernels_between(run: Sequence[int], group_of: Mapping[int, Group], lonely: Sequence[int]) -> Sequence[int]:
+    """Unmatched kernels (`lonely`, in order) behind those of the layer before the run, and before those of the layer
+    behind it."""
     before, behind = group_of.get(run[0] - 1), group_of.get(run[-1] + 1)
     first = max(before.kernels, default=None) if before else -1
-    last = min(behind.kernels, default=None) if behind else max(lonely, default=-1) + 1
+    last = min(behind.kernels, default=None) if behind else inf
     if first is None or last is None:
         return []
-    return [kernel for kernel in lonely if first < kernel < last]
+    return lonely[bisect_right(lonely, first) : bisect_left(lonely, last)]

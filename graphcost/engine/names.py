@@ -27,6 +27,7 @@ class Role(Enum):
     REFORMAT = "reformat"
     COPY = "copy"
     REGION = "region"
+    CONSTANT = "constant"
     SHAPE = "shape"
     """Computes shapes for Myelin, or gives a tensor another shape: no kernel of the network's own."""
 
@@ -63,8 +64,10 @@ def parse_name(name: str) -> LayerName:
         return LayerName(Role.REGION, (match[1], match[2]))
     if name.endswith(" copy"):
         return LayerName(Role.COPY, _spelled(name.removesuffix(" copy")))
-    parts = _spelled(name)
-    return LayerName(Role.KERNEL if parts or _GENERATED.match(name) else Role.SHAPE, parts)
+    if name.endswith(" [Constant]"):
+        return LayerName(Role.CONSTANT, ())
+    is_shape = all(map(_SHAPE.fullmatch, name.split(" + ")))
+    return LayerName(Role.SHAPE if is_shape else Role.KERNEL, _spelled(name))
 
 
 def _spelled(name: str) -> tuple[str, ...]:
