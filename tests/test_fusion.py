@@ -37,6 +37,19 @@ def test_yolov8n_has_as_many_layers_as_in_the_build_logs(precision: str, shared:
     assert all(abs(a / b - 1) <= APART for a, b in zip(ours, YOLOV8N[precision]))
 
 
+@pytest.mark.parametrize(("device", "runtime"), [("nano", "tensorrt-7.1"), ("orin-nano", "tensorrt-8.5")])
+def test_googlenet_merges_and_copies_as_in_the_build_logs(device: str, runtime: str, shared: Path) -> None:
+    """Nine inception blocks: three 1x1 convolutions merge, the Concat is a view, the merged kernel's part is copied
+    (logs of TensorRT 3 to 5 and of 8.5.2, profile of TensorRT 7); 57 convolutions take in their ReLU."""
+    graph = graphcost.run(shared / "models" / "torchvision" / "googlenet_224.onnx", device, runtime=runtime).graph
+    merged = [node for node in graph if node.op == "trt.merged"]
+    assert [len(node.bodies) for node in merged] == [3] * 9
+    assert sum(node.op == "trt.concat_view" for node in graph) == 9
+    copied = [node.operand(0).producer for node in graph if node.name.endswith(" copy")]
+    assert copied == merged
+    assert sum(node.op == "trt.conv_act" for node in graph) + 3 * len(merged) == 57
+
+
 def _pipeline_through(step: str, *, runtime: str, precision: str) -> str:
     """TensorRT's pipeline up to and with a step of its fusion."""
     before, found, _ = make_target("orin-nano", runtime, precision).runtime.pipeline().partition(f",{step}")
