@@ -64,7 +64,7 @@ def choose(
     """One candidate for each node. Ties go to the first; deterministic; time grows linearly with the nodes of networks
     whose branches are few at a time."""
     edges = [_edge(value, candidates) for value in graph.values() if is_activation(value)]
-    steps = list(dict.fromkeys(step for edge in edges for step in edge.steps() if moves_bytes(*step)))
+    steps = [step for step in dict.fromkeys(step for edge in edges for step in edge.steps()) if moves_bytes(*step)]
     return _Choice(candidates, dict(zip(steps, step_costs(steps)))).run(edges)
 
 
@@ -84,8 +84,9 @@ class _Edge:
     declared: TensorType | None
 
     def steps(self) -> Iterator[Step]:
-        for made in self.written:
-            yield from ((made, kind) for kinds in self.wanted for kind in kinds)
+        wanted = dict.fromkeys(kind for kinds in self.wanted for kind in kinds)
+        for made in dict.fromkeys(self.written):
+            yield from ((made, kind) for kind in wanted)
             if self.declared is not None:
                 yield made, self.declared
 
