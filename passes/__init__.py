@@ -9,6 +9,7 @@ PLUGIN = Plugin(
         "advance-quantizers": lazily("graphcost.passes.advance_quantizers", "AdvanceQuantizers"),
         "assign-formats": lazily("graphcost.passes.assign_formats", "AssignFormats"),
         "assign-precision": lazily("graphcost.passes.assign_precision", "AssignPrecision"),
+        "autocast": lazily("graphcost.passes.training.autocast", "Autocast"),
         "build-backward": lazily("graphcost.passes.training.build_backward", "BuildBackward"),
         "canonicalize-arithmetic": lazily("graphcost.passes.canonicalize_arithmetic", "CanonicalizeArithmetic"),
         "canonicalize-contraction": lazily("graphcost.passes.canonicalize_contraction", "CanonicalizeContraction"),

@@ -31,8 +31,9 @@ PASSES = (
     "retarget-slices", "retarget-concats", "copy-quantizers", "assign-formats", "name-layers", "select-kernels",
     "insert-reformats", "reorder",
 )  # fmt: skip
-TRAINING_PASSES = ("separate-parameters", "training-form", "framework-operators", "eager-views", "build-backward")
-ADDING = frozenset({"eager-views", "build-backward"})
+TRAINING_PASSES = ("separate-parameters", "training-form", "framework-operators", "autocast", "eager-views",
+                   "build-backward")  # fmt: skip
+ADDING = frozenset({"autocast", "eager-views", "build-backward"})
 """Passes that add work: copies that a framework makes, the rest of a training step."""
 RETYPING = frozenset({"assign-precision", "insert-reformats"})
 """Passes that are there to change bytes."""

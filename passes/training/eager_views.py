@@ -28,7 +28,10 @@ _CONTIGUOUS = frozenset({
 class EagerViews(Pass):
     """Rename Transpose, Reshape, Slice, Split, … to `aten.*` where PyTorch gives a view of the operand, and to
     `aten.clone` where a reshape must copy; put a copy before a batched product whose heads cannot be viewed as one
-    batch. Decided by strides, with PyTorch's own rule."""
+    batch.
+
+    Decided by strides, with PyTorch's own rule.
+    """
 
     name: ClassVar[str] = "eager-views"
 

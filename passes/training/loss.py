@@ -21,6 +21,9 @@ def _is_float(value: Value) -> bool:
 def _append(graph: Graph, prediction: Value, loss: str) -> Value:
     kind = prediction.type
     assert isinstance(kind, TensorType)
+    if kind.dtype in ("f16", "bf16"):  # autocast computes losses in FP32
+        kind = kind.with_dtype("f32")
+        (prediction,) = _emit(graph, "onnx.Cast", [prediction], [(f"{prediction.name}.f32", kind)])
     if loss == "mse":
         target = graph.add_input(Value(f"{prediction.name}.target", kind))
         return _emit(
