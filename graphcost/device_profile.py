@@ -68,6 +68,8 @@ class DeviceProfile:
     dla: str | None = None  # other accelerators on the chip; not modelled
     nvpmodel: str | None = None  # the mode's name in nvpmodel, where it differs
     tensorrt_default: str | None = None  # the TensorRT that the board's software brings
+    pytorch_default: str | None = None  # the PyTorch to assume where the board's software holds an old one
+    pytorch_context_bytes: int | None = None  # what the system sees of PyTorch beside the tensors that it reserved
 
     fitted: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False, repr=False)
     """Parameters of a cost model by numeric type, as `graphcost fit` wrote them for the device or its architecture."""

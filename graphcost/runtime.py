@@ -23,6 +23,9 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Version = tuple[int, ...]
 Stages = Mapping[str, tuple[str, ...]]  # anchor -> pass specs, in the order of the run
 
+_STANDING = frozenset({"pytorch"})
+"""Families whose bare name is a runtime too: that of any newer version than those that are listed."""
+
 _VERSIONED = re.compile(r"(?P<family>[a-z]+)-(?P<version>\d{1,4}(?:\.\d{1,4}){0,3})")
 
 
@@ -75,7 +78,7 @@ def parse_mode(text: str) -> Mode:
 def list_runtimes() -> list[str]:
     """Names of all runtimes, older versions first. A file named as a family that has versions is their base."""
     files = files_of(FOLDER)
-    bases = {name.partition("-")[0] for name in files if _VERSIONED.fullmatch(name)}
+    bases = {name.partition("-")[0] for name in files if _VERSIONED.fullmatch(name)} - _STANDING
     return sorted((name for name in files if name not in bases), key=_family_and_version)
 
 

@@ -89,7 +89,7 @@ def make_target(
     """A target from what a user types. The runtime is by default the device's TensorRT, or none without a device."""
     profile = load_device(device) if isinstance(device, str) else device
     default = profile.tensorrt_default if profile else None
-    chosen = load_runtime(runtime or _default_runtime(profile, mode), default)
+    chosen = load_runtime(_of_device(runtime or _default_runtime(profile, mode), profile, mode), default)
     asked = chosen.default_precision if precision is None else parse_precision(precision)
     target = Target(profile, chosen, asked, parse_mode(mode), tf32=not no_tf32)
     _refuse_what_runtime_lacks(target)
@@ -101,6 +101,13 @@ def _default_runtime(profile: DeviceProfile | None, mode: str) -> str:
     if mode == "training":
         return "pytorch"
     return "tensorrt" if profile else "onnx"
+
+
+def _of_device(runtime: str, profile: DeviceProfile | None, mode: str) -> str:
+    """The version of PyTorch that networks are trained with on the device, where its software holds an old one."""
+    if (runtime, mode) != ("pytorch", "training") or profile is None or profile.pytorch_default is None:
+        return runtime
+    return f"pytorch-{profile.pytorch_default}"
 
 
 def _refuse_what_runtime_lacks(target: Target) -> None:

@@ -16,6 +16,7 @@ PLUGIN = Plugin(
         "canonicalize-layout": lazily("graphcost.passes.canonicalize_layout", "CanonicalizeLayout"),
         "canonicalize-slices": lazily("graphcost.passes.canonicalize_slices", "CanonicalizeSlices"),
         "copy-quantizers": lazily("graphcost.passes.copy_quantizers", "CopyQuantizers"),
+        "cudnn-workspace": lazily("graphcost.passes.training.cudnn_workspace", "CudnnWorkspace"),
         "dce": lazily("graphcost.passes.dce", "RemoveDeadCode"),
         "delay-dequantizers": lazily("graphcost.passes.delay_dequantizers", "DelayDequantizers"),
         "eager-views": lazily("graphcost.passes.training.eager_views", "EagerViews"),

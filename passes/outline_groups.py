@@ -32,12 +32,13 @@ class OutlineGroups(Pass):
     def run(self, graph: Graph, ctx: Context) -> Change:
         ledger = Ledger(self.name, graph, ctx)
         chosen = [group for group in ctx.get(GROUPS) if group.kind in self.kinds]
-        count = sum(_outline(graph, group, ledger) for group in chosen)
+        count = sum(outline_group(graph, group, ledger) for group in chosen)
         ledger.close()
         return Change(count) if count else UNCHANGED
 
 
-def _outline(graph: Graph, group: Group, ledger: Ledger) -> bool:
+def outline_group(graph: Graph, group: Group, ledger: Ledger) -> bool:
+    """Put a group into one kernel; False, with the reason in the journal, where that cannot be done."""
     nodes = group.nodes
     name = " + ".join(node.name for node in nodes)
     try:

@@ -32,8 +32,8 @@ PASSES = (
     "insert-reformats", "reorder",
 )  # fmt: skip
 TRAINING_PASSES = ("separate-parameters", "training-form", "framework-operators", "autocast", "eager-views",
-                   "build-backward")  # fmt: skip
-ADDING = frozenset({"autocast", "eager-views", "build-backward"})
+                   "build-backward", "cudnn-workspace")  # fmt: skip
+ADDING = frozenset({"autocast", "cudnn-workspace", "eager-views", "build-backward"})
 """Passes that add work: copies that a framework makes, the rest of a training step."""
 RETYPING = frozenset({"assign-precision", "insert-reformats"})
 """Passes that are there to change bytes."""

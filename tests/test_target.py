@@ -80,7 +80,7 @@ def test_an_unknown_runtime_is_refused_in_one_sentence(name: str) -> None:
 
 def test_runtimes_are_listed_in_order_of_version_without_their_base() -> None:
     versions = ["tensorrt-7.1", "tensorrt-8.2", "tensorrt-8.5", "tensorrt-8.6", "tensorrt-10.3"]
-    assert list_runtimes() == ["onnx", "pytorch", *versions]
+    assert list_runtimes() == ["onnx", "pytorch", "pytorch-1.6", *versions]
 
 
 def test_a_pipeline_is_text_with_named_anchors_in_order() -> None:

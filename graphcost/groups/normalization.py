@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graphcost.rewrite import Match, Operators, Pattern, const, either, trace
-from graphcost.types import Attr
+from graphcost.types import Attr, TensorType
 
 from .group import Spelling
 from .terms import axes_of, known, mean, over, over_root, parameter, relaxed, scalar, square, square_root
@@ -44,6 +44,12 @@ def rms_norm(op: Operators, x: Pattern) -> Pattern:
     return either(op.Mul(relaxed(op, normal), parameter("scale")), normal)
 
 
+def group_norm(op: Operators, x: Pattern) -> Pattern:
+    """Groups of channels normalised as if each were one channel, then scale and shift for each channel."""
+    normal = op.InstanceNormalization(op.Reshape(x, ...), ...).named("norm")
+    return _affine(op, op.Reshape(normal, ...))
+
+
 def l2_norm(op: Operators, x: Pattern) -> Pattern:
     """x / max(√Σx², ε), in the several ways to keep the divisor from zero."""
     squares = either(op.ReduceSum(square(op, x), ...), op.ReduceSumSquare(x, ...))
@@ -62,6 +68,13 @@ def _attrs(match: Match) -> Mapping[str, Attr]:
     return {**axes_of(match, "mean"), **known(epsilon=match.get("_epsilon"))}
 
 
+def _groups(match: Match) -> Mapping[str, Attr]:
+    """How many groups there are: the channels that the inner normalisation sees."""
+    kind = match.named["norm"].results[0].type
+    dims = kind.dims if isinstance(kind, TensorType) else None
+    return {"num_groups": dims[1]} if dims and len(dims) > 1 and isinstance(dims[1], int) else {}
+
+
 _LENGTHS = frozenset({"onnx.ReduceL2", "onnx.ReduceSum", "onnx.ReduceSumSquare", "onnx.LpNormalization"})
 _MEANS = frozenset({"onnx.ReduceMean"})
 
@@ -69,5 +82,6 @@ NORMALIZATIONS = (
     Spelling("layer_norm", trace(layer_norm), _MEANS, 9, _attrs),
     Spelling("layer_norm", trace(layer_norm_factored), _MEANS, 9, _attrs),
     Spelling("rms_norm", trace(rms_norm), _MEANS, 7, _attrs),
+    Spelling("group_norm", trace(group_norm), frozenset({"onnx.InstanceNormalization"}), 4, _groups),
     Spelling("l2_norm", trace(l2_norm), _LENGTHS, 6),
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from graphcost.report import Kernel, Memory, Report, Tensor, Totals
 
 from .columns import PLAIN, Screen, fold
+from .training import STEP_MEANS, training_lines
 from .units import count, milliseconds, plural, rate, share, significant, size
 
 LATENCY_MEANS = "latency = GPU compute time of one inference, without copies, clocks at maximum"
@@ -22,7 +23,7 @@ def headline(report: Report) -> str:
     device = "no device" if target.device is None else _at(target.device, target.power_mode)
     batch = "batch unknown" if target.batch is None else f"batch {target.batch}"
     mode = [] if target.mode == "inference" else [target.mode]
-    meaning = _NO_DEVICE if target.device is None else LATENCY_MEANS
+    meaning = _NO_DEVICE if target.device is None else STEP_MEANS if mode else LATENCY_MEANS
     return " · ".join([device, target.runtime, target.precision, *mode, batch, meaning])
 
 
@@ -44,7 +45,7 @@ def summary(report: Report, screen: Screen = PLAIN) -> list[str]:
         *_extrapolation(report),
         *_what_if(report),
         ("work", _work(report)),
-        *_memory(report),
+        *(_memory(report) if report.totals.training is None else training_lines(report)),
         ("coverage", _coverage(report.totals)),
         *_eliminated_count(report),
     ]
@@ -65,7 +66,7 @@ def notes(report: Report, verbose: bool = False, screen: Screen = PLAIN) -> list
 def _suggestions(report: Report, verbose: bool) -> list[str]:
     """What would lower the peak of memory; by little, only when asked for."""
     gain, peak = report.memory.reorder_gain_bytes, report.totals.peak_activation_bytes
-    if not gain or not peak or (gain < _WORTH_TELLING * peak and not verbose):
+    if report.totals.training is not None or not gain or not peak or (gain < _WORTH_TELLING * peak and not verbose):
         return []
     return [f"suggestion: another order of execution lowers the peak by {size(gain)} ({share(gain / peak)}): --reorder"]
 
@@ -110,7 +111,8 @@ def _latency(report: Report) -> list[tuple[str, str]]:
     totals = report.totals
     if totals.latency_ms is None:
         return [] if report.target.device is None else [("latency", _why_unknown(report))]
-    per_s = "" if totals.inferences_per_s is None else f" · {rate(totals.inferences_per_s)} inferences/s"
+    what = "inferences" if totals.training is None else "steps"
+    per_s = "" if totals.inferences_per_s is None else f" · {rate(totals.inferences_per_s)} {what}/s"
     return [("latency", interval(totals) + per_s)]
 
 

@@ -11,6 +11,7 @@ from graphcost.report import Kernel, Report
 from .columns import PLAIN, Column, Screen, fold, lay_out
 from .rows import Amount, Row, Selection, add_up, moved_bytes, select
 from .summary import headline, model_line, notes, summary, trust_cell
+from .training import step_timeline
 from .units import UNKNOWN, count_cell, plural, share, size_cell
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def render_table(
         head + fold(model_line(report), screen, 2),
         *(_tables(report, select(report, sort, all_or_some), screen) if detail >= 0 else []),
         summary(report, screen),
+        step_timeline(report, screen),
         notes(report, detail > 0, screen),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"

@@ -11,8 +11,10 @@ from graphcost.kernels import phase_of
 from graphcost.memory import MemoryProfile
 from graphcost.report import TrainingTotals
 
+from .allocation import reservation
 from .categories import Category
 from .step import StepMemory, step_memory
+from .system import fits_probability, system_bytes
 
 _PHASES = ("forward", "backward", "optimizer")
 
@@ -22,6 +24,8 @@ def training_totals(
 ) -> TrainingTotals:
     """The figures of the step that a joint graph runs."""
     memory = step_memory(graph, profile)
+    reserved = None if device is None else reservation(profile.storages, memory.category)
+    system = None if reserved is None else system_bytes(reserved, _workspace_bytes(memory), device)
     times = {phase: _sum_ms(costs, phase) for phase in _PHASES}
     total = memory.total
     return TrainingTotals(
@@ -30,10 +34,10 @@ def training_totals(
         gradient_bytes=total[Category.GRADIENT],
         optimizer_bytes=total[Category.OPTIMIZER],
         saved_activation_bytes=total[Category.SAVED],
-        peak_allocated_bytes=memory.peak_allocated_bytes,
-        peak_reserved_bytes=None,
+        peak_allocated_bytes=reserved.peak_allocated_bytes if reserved else memory.peak_allocated_bytes,
+        peak_reserved_bytes=reserved.peak_reserved_bytes if reserved else None,
         workspace_bytes=_workspace_bytes(memory),
-        system_bytes=None,
+        system_bytes=system,
         step_ms=_total_ms(times.values()),
         forward_ms=times["forward"],
         backward_ms=times["backward"],
@@ -41,6 +45,7 @@ def training_totals(
         peak_at=memory.peak_at.name if memory.peak_at else None,
         at_peak={kind.value: size for kind, size in memory.at_peak.items() if size},
         timeline={kind.value: line for kind, line in memory.timeline.items()},
+        fits_probability=fits_probability(system, device),
     )
 
 

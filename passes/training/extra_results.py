@@ -82,7 +82,9 @@ def _mask(node: Node) -> Sequence[Type]:
 
 def _attention(node: Node) -> Sequence[Type]:
     """The logarithm of the sum of exponentials, a float for each row of each head's scores."""
-    return (node.results[0].type, _f32(math.prod(_dims(node)[:-1])))
+    scores = [inner.results[0].type for body in node.bodies for inner in body if inner.op == "onnx.Softmax"]
+    dims = scores[0].dims if scores and isinstance(scores[0], TensorType) else _dims(node)
+    return (node.results[0].type, _f32(math.prod(dim for dim in (dims or ())[:-1] if isinstance(dim, int))))
 
 
 EXTRA: Mapping[str, Callable[[Node], Sequence[Type]]] = {

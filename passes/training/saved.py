@@ -1,6 +1,7 @@
 """What each operator keeps for its backward, a table per runtime.
 
-A word names a tensor: `i1` is operand 1, `o0` result 0. `i1:0` is kept only where operand 0 needs a gradient. What an
+A word names a tensor: `i1` is operand 1, `o0` result 0. `i1:0` is kept only where operand 0 needs a gradient;
+`inputs` are all operands. What an
 operator gives only to keep it (statistics, indices, masks) are further results, which `extra_results` describes.
 Operators that are not listed keep nothing.
 """
@@ -59,7 +60,7 @@ PYTORCH: Mapping[str, str] = {
     "onnx.ScatterElements": "i1",
     "onnx.ScatterND": "i1",
     "onnx.GridSample": "i0 i1",
-    "group.attention": "i0 i1 i2 mask o0 o1",
+    "group.attention": "inputs o0 o1",
     "loss.log_softmax": "o0",
     "loss.nll": "i0 i1 o1",
     "loss.mse": "i0 i1",
@@ -85,8 +86,8 @@ def _named(node: Node, word: str, needs: Sequence[bool]) -> Iterator[Value]:
     name, _, slot = word.partition(":")
     if slot and not (int(slot) < len(needs) and needs[int(slot)]):
         return
-    if name == "mask":
-        yield from (value for value in node.operands[3:] if value is not None)
+    if name == "inputs":
+        yield from node.inputs
         return
     index = int(name[1:])
     value = node.operand(index) if name[0] == "i" else node.results[index] if index < len(node.results) else None

@@ -8,8 +8,8 @@ from ..tape import Step
 
 
 def attention(step: Step) -> None:
-    """Queries, keys and values in one call; a mask gets none."""
-    step.all_at_once([slot for slot in step.needed() if slot < 3])
+    """Queries, keys, values and a learnt bias in one call."""
+    step.all_at_once(step.needed())
 
 
 ATTENTION: Mapping[str, Callable[[Step], None]] = {"group.attention": attention}

@@ -9,7 +9,7 @@ from ..tape import Step
 
 def normalization(step: Step) -> None:
     """Input, scale and shift in one call."""
-    step.all_at_once([slot for slot in step.needed() if slot < 3])
+    step.all_at_once(step.needed())
 
 
 def rms_norm(step: Step) -> None:
