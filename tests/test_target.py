@@ -71,7 +71,7 @@ def test_another_version_is_the_nearest_with_a_warning(asked: str, found: str) -
     assert warning == f"tensorrt-{asked} is not modelled: tensorrt-{found} is the nearest version and is used instead"
 
 
-@pytest.mark.parametrize("name", ["tensort-8.2", "tensorrt-x", "tensorrt-", "pytorch-2", "", "tensorrt-" + "9" * 5000])
+@pytest.mark.parametrize("name", ["tensort-8.2", "tensorrt-x", "tensorrt-", "pytorch-x", "", "tensorrt-" + "9" * 5000])
 def test_an_unknown_runtime_is_refused_in_one_sentence(name: str) -> None:
     with pytest.raises(UnknownName, match="unknown runtime") as caught:
         load_runtime(name)
