@@ -1,13 +1,14 @@
 """One training step: the backward graph, what is kept for it, what is in memory when."""
 
 import csv
-from statistics import median
+from statistics import mean, median
 
 import pytest
 
 from graphcost.api import run
 from graphcost.errors import UserError
 from graphcost.training import TrainingOptions
+from graphcost.training.plan import batch_memory, largest, train_plan
 
 
 def analysed(model, **options):
@@ -111,3 +112,64 @@ def test_options_of_a_step_are_checked():
         TrainingOptions(optimizer="adagrad")
     with pytest.raises(UserError, match="accumulate"):
         TrainingOptions(accumulate=0)
+
+
+@pytest.mark.parametrize(
+    "needed, memory, batch", [(lambda b: 10 * b, 100, 10), (lambda b: 101, 100, 0), (lambda b: 1, 9, 4096)]
+)
+def test_the_largest_batch_that_fits_is_found(needed, memory, batch):
+    assert largest(needed, memory) == batch
+
+
+def test_memory_at_any_batch_is_that_of_an_analysis_there(shared):
+    model = shared / "models/tx2_training/squeezenet_50.onnx"
+    memory = batch_memory([analysed(model, device="tx2", batch=batch) for batch in (2, 4)])
+    for batch in (1, 7, 32):
+        totals = analysed(model, device="tx2", batch=batch).report.totals.training
+        assert memory.reserved(batch).peak_reserved_bytes == totals.peak_reserved_bytes
+
+
+def test_checkpoints_amp_and_frozen_layers_make_room(shared):
+    model = shared / "models/tx2_training/squeezenet_50.onnx"
+    rows = {row.name: row.batch for row in train_plan(model, "tx2", 3 << 30, TrainingOptions())}
+    print(rows)
+    assert 0 < rows["plain"] < rows["checkpoints"]
+    assert rows["plain"] < rows["AMP fp16"] and rows["plain"] < rows["first half frozen"]
+
+
+def test_checkpoints_keep_less_and_compute_more(shared):
+    model = shared / "data/training/models/vit_tiny_patch16_224.train.legacy.onnx"
+    plain, blocks = (analysed(model, batch=8, checkpoint=words).report for words in ((), ("blocks.*",)))
+    assert blocks.totals.training.saved_activation_bytes < plain.totals.training.saved_activation_bytes / 3
+    assert blocks.totals.macs > 1.2 * plain.totals.macs
+
+
+def test_a_checkpoint_that_names_nothing_is_refused(shared):
+    with pytest.raises(Exception, match="no name of a module or a node"):
+        analysed(shared / "data/training/models/resnet18.train.legacy.onnx", checkpoint=("nowhere",))
+
+
+def test_gradients_of_earlier_passes_are_there_from_the_beginning(shared):
+    model = shared / "data/training/models/resnet18.train.legacy.onnx"
+    one, two = (analysed(model, batch=8, accumulate=n).report.totals.training for n in (1, 2))
+    assert one.peak_allocated_bytes < two.peak_allocated_bytes <= one.peak_allocated_bytes + one.gradient_bytes
+
+
+@pytest.fixture(scope="module")
+def tx2_rows(shared):
+    """Measured steps on a Jetson TX2: a tenth of them, all networks and batches among them."""
+    path = shared / "data" / "training" / "tx2_pytorch_training.csv"
+    with path.open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["onnx"] and row["mem_ok"] == "True"]
+    return rows[::20]
+
+
+def test_memory_of_steps_on_a_jetson_tx2_is_met_with_nothing_fitted(shared, tx2_rows):
+    allocated, system = [], []
+    for row in tx2_rows:
+        totals = analysed(shared / "models" / row["onnx"], device="tx2", batch=int(row["batch"])).report.totals.training
+        allocated.append(abs(totals.peak_allocated_bytes / 2**20 / float(row["max_alloc_mib"]) - 1))
+        system.append(abs(totals.system_bytes / 2**20 / float(row["sys_used_mib"]) - 1))
+    print(f"{len(allocated)} steps: allocated {mean(allocated):.2%}, system {mean(system):.2%} mean absolute error")
+    assert mean(allocated) <= 0.035
+    assert mean(system) <= 0.07

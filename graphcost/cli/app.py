@@ -15,6 +15,7 @@ from .fit import fit
 from .lint import lint
 from .listing import devices, operators, passes, schema
 from .memory import memory
+from .train_plan import train_plan
 
 app = typer.Typer(
     name="graphcost",
@@ -25,7 +26,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = (
-    analyze, diff, compare, accuracy, fit, advise, lint, memory, explain, opt, devices, passes, operators, schema,
+    analyze, diff, compare, accuracy, fit, advise, lint, memory, train_plan, explain, opt, devices, passes, operators,
+    schema,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command()(command)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from graphcost.memory import Storage, Storages
 from graphcost.memory.caching_allocator import Block, CachingAllocator
 
 from .categories import Category
+
+Piece: TypeAlias = "tuple[int, int, int, Category]"
+"""First and last node, bytes, category."""
 
 _STATIC = (Category.PARAMETER, Category.BUFFER)
 _STEPS = 2
@@ -26,13 +30,16 @@ class Reservation:
 def reservation(plan: Storages, category: Mapping[Storage, Category]) -> Reservation:
     """Run two steps through the allocator: parameters first, then each node's results before it, what nobody reads any
     more after it. Gradients live until the next step begins (`zero_grad` sets them to None)."""
-    allocator = CachingAllocator()
-    pieces = [(p.first, p.last, p.size_bytes, category[p]) for p in plan.pieces]
-    return replay_step(allocator, pieces, len(plan.nodes))
+    return replay_step(CachingAllocator(), pieces_of(plan, category), len(plan.nodes))
+
+
+def pieces_of(plan: Storages, category: Mapping[Storage, Category]) -> list[Piece]:
+    """The storages as plain data."""
+    return [(piece.first, piece.last, piece.size_bytes, category[piece]) for piece in plan.pieces]
 
 
 def replay_step(
-    allocator: CachingAllocator, pieces: Iterable[tuple[int, int, int, Category]], steps: int
+    allocator: CachingAllocator, pieces: Iterable[Piece], steps: int
 ) -> Reservation:
     """The same from plain pieces: first and last node, bytes, category."""
     pieces = list(pieces)
@@ -55,7 +62,7 @@ def replay_step(
     return Reservation(allocator.peak_allocated_bytes, allocator.peak_reserved_bytes)
 
 
-def _timetable(pieces: list[tuple[int, int, int, Category]], steps: int) -> tuple[list[list[int]], list[list[int]]]:
+def _timetable(pieces: list[Piece], steps: int) -> tuple[list[list[int]], list[list[int]]]:
     """Which pieces begin at each node, and which end there; what lives to the end of the step is freed later."""
     begins: list[list[int]] = [[] for _ in range(steps)]
     ends: list[list[int]] = [[] for _ in range(steps)]
