@@ -89,12 +89,19 @@ def _modules(forward: Sequence[Node], word: str) -> list[tuple[int, int]]:
     """First and last node of each module whose name matches."""
     spans: dict[str, tuple[int, int]] = {}
     for index, node in enumerate(forward):
-        path = node.name.split(" + ")[0].strip("/").split("/")
+        path = _path(node.name)
         for depth, part in enumerate(path[:-1]):
             if fnmatchcase(part, word):
                 module = "/".join(path[: depth + 1])
                 spans[module] = (spans.get(module, (index, index))[0], index)
     return list(spans.values())
+
+
+def _path(name: str) -> list[str]:
+    """The modules around a node and its own name: exporters write `/layer1/layer1.0/conv1/Conv`, and passes may put a
+    word before (`reshape_after_/layer1/…`)."""
+    first = name.split(" + ")[0]
+    return first[first.find("/") + 1 :].split("/")
 
 
 def _cuts(forward: Sequence[Node]) -> list[int]:
