@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING
 
 from .errors import UnknownName
@@ -32,7 +32,7 @@ def explain_node(run: Run, name: str) -> list[str]:
         "applied": [f"{entry.rule}: {entry.text}" for entry in entries if isinstance(entry, Did)],
         "saved": [entry.reason for entry in entries if isinstance(entry, Removed) and entry.reason not in eliminated],
         "refused": [f"{entry.rule}: {entry.reason}" for entry in entries if isinstance(entry, Refused)],
-        "closest": _closest(entries),
+        "closest": _closest(entries, {origin.name for node in standing for origin in node.origin}),
     }
     return [name, *(line for label, lines in told.items() for line in _labelled(label, lines))]
 
@@ -47,10 +47,12 @@ def _known_names(run: Run) -> list[str]:
     return [*dict.fromkeys(names), *(e.node for e in run.report.eliminated)]
 
 
-def _closest(entries: Sequence[Did | Refused | Removed]) -> list[str]:
-    """Of the rules that never applied here, the one that had matched most nodes when it refused."""
+def _closest(entries: Sequence[Did | Refused | Removed], own: Set[str]) -> list[str]:
+    """Of the rules that never applied here and that began at one of the kernel's own nodes, the one that had matched
+    most nodes when it refused."""
     applied = {entry.rule for entry in entries if isinstance(entry, Did)}
-    partial = [e for e in entries if isinstance(e, Refused) and e.rule not in applied and len(e.origins) > 1]
+    refused = [entry for entry in entries if isinstance(entry, Refused) and entry.rule not in applied]
+    partial = [entry for entry in refused if len(entry.origins) > 1 and entry.origins[0] in own]
     if not partial:
         return []
     best = max(partial, key=lambda entry: len(entry.origins))
