@@ -41,6 +41,7 @@ PLUGIN = Plugin(
         "myelin": lazily("graphcost.passes.myelin", "Myelin"),
         "name-layers": lazily("graphcost.passes.name_layers", "NameLayers"),
         "outline-groups": lazily("graphcost.passes.outline_groups", "OutlineGroups"),
+        "pin-myelin": lazily("graphcost.passes.pin_myelin", "PinMyelin"),
         "quantize-weights": lazily("graphcost.passes.quantize_weights", "QuantizeWeights"),
         "reduce-to-pooling": lazily("graphcost.passes.reduce_to_pooling", "ReduceToPooling"),
         "reorder": lazily("graphcost.passes.reorder", "Reorder"),

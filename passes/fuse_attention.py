@@ -14,10 +14,8 @@ from graphcost.target import Target
 from graphcost.types import TensorType
 
 from .ledger import Ledger
-from .views import VIEWS, dims_of
-
-_LAYOUTS = VIEWS | {"onnx.Transpose", "onnx.Slice", "onnx.Split", "onnx.Expand"}
-"""What only says where queries, keys and values lie."""
+from .myelin_roles import is_strided
+from .views import dims_of
 
 _VERSIONS = Versions("tensorrt", (8, 5))
 _FIRST_ARCHITECTURE = (7, 5)
@@ -27,7 +25,8 @@ _HEAD_SIZES = range(16, 257, 8)
 @dataclass(frozen=True)
 class FuseAttention(Pass):
     """Put softmax(q·kᵀ·scale + mask)·v into one kernel `group.attention`, so that the scores never go to memory. What
-    splits, transposes or repeats heads and is read by nothing else belongs to it: the kernel reads with strides.
+    splits, looks up, transposes or repeats heads and is read by nothing else belongs to it: the kernel reads with
+    strides.
 
     From TensorRT 8.5 on, in FP16 on Turing and later, for heads of 16 to 256 numbers in steps of 8. Elsewhere the two
     products, the scaling, the mask and the softmax stay kernels of their own.
@@ -102,7 +101,7 @@ def _with_layouts(group: Group) -> tuple[Node, ...]:
     waiting = list(group.nodes)
     while waiting:
         for maker in _makers(waiting.pop()):
-            if maker not in nodes and maker.op in _LAYOUTS and nodes.keys() >= set(_readers(maker)):
+            if maker not in nodes and is_strided(maker) and nodes.keys() >= set(_readers(maker)):
                 nodes[maker] = None
                 waiting += [maker]
     return in_order(nodes)

@@ -68,7 +68,7 @@ class Myelin(Pass):
     name: ClassVar[str] = "myelin"
 
     def run(self, graph: Graph, ctx: Context) -> Change:
-        region_of = _regions(graph, ctx.target.runtime)
+        region_of = regions_of(graph, ctx.target.runtime)
         if not region_of:
             return UNCHANGED
         ledger = Ledger(self.name, graph, ctx)
@@ -78,7 +78,7 @@ class Myelin(Pass):
         return Change(len(region_of))
 
 
-def _regions(graph: Graph, runtime: Runtime) -> dict[Node, str]:
+def regions_of(graph: Graph, runtime: Runtime) -> dict[Node, str]:
     """The name of its region for each node that is in one."""
     begins = [seed.begins for seed in _SEEDS.values() if seed.versions.hold(runtime.family, runtime.version)]
     if not any(begin(node) for node in graph for begin in begins):

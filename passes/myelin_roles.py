@@ -30,7 +30,7 @@ def role_of(node: Node) -> str | None:
     layers, control flow, and what implicit quantization computes in INT8 (NVIDIA/TensorRT#2323)."""
     if node.attrs.get("precision") == "i8" or any(elements_of(value) is None for value in node.results):
         return None
-    if node.op in _STRIDED:
+    if is_strided(node):
         return LAYOUT
     if node.op in NORMS | _SOFTMAX | REDUCTIONS:
         return ROWS
@@ -40,6 +40,18 @@ def role_of(node: Node) -> str | None:
         return None
     kind = kind_of(node)
     return kind if kind in (GEMM, ATTENTION, POINTWISE) else None
+
+
+def is_strided(node: Node) -> bool:
+    """Whether a node only says where its result lies in its operand: views, transposes, parts, repetitions, and lookups
+    of neighbours that are known (`qkv[0]`)."""
+    if node.op != "onnx.Gather":
+        return node.op in _STRIDED
+    indices = node.operand(1)
+    if indices is None or indices.constant is None or not indices.constant.values:
+        return False
+    numbers = [int(number) for number in indices.constant.values]
+    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def elements_of(value: Value | None) -> int | None:

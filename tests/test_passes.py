@@ -27,7 +27,7 @@ PASSES = (
     "merge-duplicates",
     "outline-groups", "dce", "merge-quantizers", "advance-quantizers", "delay-dequantizers",
     "assign-precision", "fuse-convolution", "fuse-pointwise", "fuse-epilogue", "fuse-quantizers", "fuse-stem",
-    "merge-siblings", "fuse-attention", "fold-padding", "fuse-reductions", "fuse-scale", "myelin",
+    "merge-siblings", "fuse-attention", "fold-padding", "fuse-reductions", "fuse-scale", "myelin", "pin-myelin",
     "retarget-slices", "retarget-concats", "copy-quantizers", "assign-formats", "name-layers", "select-kernels",
     "insert-reformats", "reorder",
 )  # fmt: skip
