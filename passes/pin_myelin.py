@@ -8,7 +8,8 @@ from typing import ClassVar
 from graphcost.ir import Graph
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 
-from .assign_precision import TF32_OPS, float_of, rules_of
+from .assign_precision import TF32_OPS, float_of
+from .assign_precision import rules_of as precisions_of
 from .myelin import regions_of
 
 
@@ -25,7 +26,7 @@ class PinMyelin(Pass):
     name: ClassVar[str] = "pin-myelin"
 
     def run(self, graph: Graph, ctx: Context) -> Change:
-        rules, version = rules_of(ctx.target, graph), ctx.target.runtime.version or ()
+        rules, version = precisions_of(ctx.target, graph), ctx.target.runtime.version or ()
         if not rules.calibrates or version < (10,):
             return UNCHANGED
         free = [node for node in regions_of(graph, ctx.target.runtime) if "precision" not in node.attrs]
