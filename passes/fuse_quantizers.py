@@ -48,7 +48,7 @@ class Between(Anchor):
     def find(self, anchor: Node) -> Match:
         nodes = self.around(anchor)
         if len(nodes) == 1:
-            raise Reject(_why_alone(anchor), anchor, nodes)
+            raise _refusal(anchor)
         return Match(nodes, {}, {"anchor": anchor})
 
 
@@ -102,15 +102,18 @@ def _addends(node: Node) -> list[Value]:
     return [value for value in node.inputs if value not in factors and not is_constant(value)]
 
 
-def _why_alone(node: Node) -> str:
+def _refusal(node: Node) -> Reject:
     """Why a kernel has no more quantizers to take in."""
-    behind = _quantizer_behind(node)
-    if behind is None:
-        return f"what {node.name} gives is not read by one QuantizeLinear alone"
-    wide = [value.name for value in node.inputs if not is_constant(value) and dequantizer_of(value) is None]
-    if node.attrs.get("precision") in _NARROW:
-        wide = [value.name for value in _addends(node) if dequantizer_of(value) is None]
-    return f"{behind.name} stays apart from {node.name}, which also reads %{', %'.join(wide) or '?'} in floats"
+    readers = [reader for result in node.results for reader in result.readers]
+    quantizer = next((reader for reader in readers if reader.op == QUANTIZE), None)
+    if quantizer is None:
+        return Reject(f"no QuantizeLinear reads what {node.name} gives", node, (node,))
+    if _quantizer_behind(node) is None:
+        others = ", ".join(reader.name for reader in readers if reader is not quantizer)
+        return Reject(f"{quantizer.name} stays apart: {others} also reads what {node.name} gives", quantizer, (node,))
+    read = _addends(node) if node.attrs.get("precision") in _NARROW else node.inputs
+    wide = ", ".join(f"%{v.name}" for v in read if not is_constant(v) and dequantizer_of(v) is None)
+    return Reject(f"{quantizer.name} stays apart: {node.name} also reads {wide or 'floats'}", quantizer, (node,))
 
 
 def _is_narrow(value: Value, read: list[Node]) -> bool:
