@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
 
 from graphcost.analyses import WORK
 from graphcost.cost import KernelQuery, Tactic
 from graphcost.device import DeviceProfile
 from graphcost.ir import Graph, Node
-from graphcost.kernels import launches, query_of
+from graphcost.kernels import launches, precision_of, query_of
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import TensorType
 from graphcost.work.node import Work
 
 from .assign_formats import LAUNCH_BYTES, capabilities_of, handles_activations, mark, table_candidates
+from .formats.capabilities import Capabilities, Formats
 from .formats.choice import Candidate, Step, choose
 from .formats.ports import REFORMAT
 
@@ -38,40 +39,66 @@ class SelectKernels(Pass):
         device = ctx.target.device
         if ctx.tactics is None or device is None:
             return UNCHANGED
-        found = _tactics(graph, ctx)
+        found = _candidate_tactics(graph, ctx)
         if not any(found.values()):
             return UNCHANGED
         candidates = _candidates(graph, found, ctx, device)
         chosen = choose(graph, candidates, lambda steps: _reformat_ms(steps, ctx, device))
         count = sum(mark(node, way) for node, way in chosen.items())
-        for node, tactics in found.items():
-            if tactics:
-                ctx.journal.did(self.name, node, _verdict(chosen[node], tactics))
+        for node, ways in found.items():
+            if ways:
+                ctx.journal.did(self.name, node, _verdict(chosen[node], ways))
         return Change(count) if count else UNCHANGED
 
 
-def _tactics(graph: Graph, ctx: Context) -> dict[Node, Sequence[Tactic]]:
+class Way(NamedTuple):
+    """A tactic, and the precision in which it computes."""
+
+    tactic: Tactic
+    precision: str
+
+
+_STANDS_IN = {"tf32": ("tf32", "f32")}
+"""Kernels in FP32 compete where TF32 may stand in: Winograd in [LIN:FP32] beside TF32 in [HWCx:FP32] in
+trex_tf-resnet_RTX3090_fp32."""
+
+
+def _precisions(node: Node) -> tuple[str, ...]:
+    decided = precision_of(node)
+    return _STANDS_IN.get(decided, (decided,))
+
+
+def _candidate_tactics(graph: Graph, ctx: Context) -> dict[Node, list[Way]]:
     """What could run each node, in one question."""
     assert ctx.tactics is not None
     work, operators = ctx.get(WORK), ctx.analyses.operators
     nodes = [node for node in graph if handles_activations(node) and launches(node, operators)]
-    return dict(zip(nodes, ctx.tactics([query_of(node, work[node], operators) for node in nodes])))
+    asked = [(node, precision) for node in nodes for precision in _precisions(node)]
+    plain = {node: query_of(node, work[node], operators) for node, _ in asked}
+    answers = ctx.tactics([replace(plain[node], precision=precision) for node, precision in asked])
+    found: dict[Node, list[Way]] = {node: [] for node in plain}
+    for (node, precision), tactics in zip(asked, answers):
+        found[node] += [Way(tactic, precision) for tactic in tactics]
+    return found
 
 
 def _candidates(
-    graph: Graph, found: Mapping[Node, Sequence[Tactic]], ctx: Context, device: DeviceProfile
+    graph: Graph, found: Mapping[Node, Sequence[Way]], ctx: Context, device: DeviceProfile
 ) -> dict[Node, list[Candidate]]:
     table, ms_per_byte = capabilities_of(ctx.target), _ms_per_byte(device)
     nodes = [node for node in graph if handles_activations(node)]
-    return {node: _fastest(found.get(node, ())) or table_candidates(node, table, ms_per_byte) for node in nodes}
+    return {
+        node: _fastest(node, found.get(node, ()), table) or table_candidates(node, table, ms_per_byte) for node in nodes
+    }
 
 
-def _fastest(tactics: Sequence[Tactic]) -> list[Candidate]:
+def _fastest(node: Node, ways: Sequence[Way], table: Capabilities) -> list[Candidate]:
     """The fastest tactic of each pair of formats."""
-    best: dict[tuple[str, str], Candidate] = {}
-    for tactic in sorted(tactics, key=lambda tactic: tactic.latency_ms):
-        formats = (tactic.format, tactic.writes)
-        best.setdefault(formats, Candidate(*formats, tactic.latency_ms, tactic.name))
+    best: dict[Formats, Candidate] = {}
+    for tactic, precision in sorted(ways, key=lambda way: way.tactic.latency_ms):
+        told = tactic.result_format is not None
+        formats = (tactic.format, tactic.writes) if told else table.formats_around(node, tactic.format)
+        best.setdefault(formats, Candidate(*formats, tactic.latency_ms, tactic.name, precision))
     return list(best.values())
 
 
@@ -94,9 +121,9 @@ def _reformat(source: TensorType, target: TensorType) -> KernelQuery:
     return KernelQuery("reformat", REFORMAT, target.dtype, (source,), (target,), work)
 
 
-def _verdict(chosen: Candidate, tactics: Sequence[Tactic]) -> str:
+def _verdict(chosen: Candidate, ways: Sequence[Way]) -> str:
     """`hmma_64x128 9.8 us in hwc8; runner-up hmma_128x64 10.4 us in hwc8`, the fastest of those that lost."""
-    losers = [tactic for tactic in tactics if tactic.name != chosen.tactic]
+    losers = [way.tactic for way in ways if way.tactic.name != chosen.tactic]
     text = f"{chosen.tactic} {chosen.cost * 1e3:.1f} us in {chosen.reads}"
     if not losers:
         return f"{text}; nothing else could run it"

@@ -26,10 +26,11 @@ PASSES = (
     "canonicalize-contraction", "quantize-weights", "reduce-to-pooling", "merge-concats", "fold-batch-norm",
     "merge-duplicates",
     "outline-groups", "dce", "merge-quantizers", "advance-quantizers", "delay-dequantizers",
-    "assign-precision", "fuse-convolution", "fuse-pointwise", "fuse-epilogue", "fuse-quantizers", "fuse-stem",
+    "pin-precision", "assign-precision",
+    "fuse-convolution", "fuse-pointwise", "fuse-epilogue", "fuse-quantizers", "fuse-stem",
     "merge-siblings", "fuse-attention", "fold-padding", "fuse-reductions", "fuse-scale", "myelin", "pin-myelin",
-    "retarget-slices", "retarget-concats", "copy-quantizers", "assign-formats", "name-layers", "select-kernels",
-    "insert-reformats", "reorder",
+    "retarget-slices", "retarget-concats", "copy-quantizers",
+    "set-io-formats", "assign-formats", "name-layers", "select-kernels", "insert-reformats", "reorder",
 )  # fmt: skip
 TRAINING_PASSES = ("separate-parameters", "training-form", "framework-operators", "autocast", "eager-views",
                    "build-backward", "cudnn-workspace")  # fmt: skip

@@ -8,10 +8,10 @@ import typer
 
 from .options import Output, Quiet, Verbose
 from .output import choose_format, emit, screen_for
-from .request import Request, with_request
+from .request import PIPELINE, Request, with_request
 
 
-@with_request("insert", "reorder", "pipeline", "cost_model")
+@with_request(*PIPELINE, "cost_model")
 def lint(
     request: Request,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file; its weights are not read.")],

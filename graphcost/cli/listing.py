@@ -9,7 +9,7 @@ import typer
 
 from .options import Output
 from .output import choose_format, emit, screen_for
-from .request import Request, with_request
+from .request import PIPELINE, SIZES, Request, with_request
 
 _FORMATS = ("table", "json")
 
@@ -28,7 +28,7 @@ def devices(
         emit(render_devices(entries, screen_for(output)), output)
 
 
-@with_request("batch", "shapes", "dim", "insert", "reorder", "pipeline", "cost_model")
+@with_request(*SIZES, *PIPELINE, "cost_model")
 def passes(request: Request, output: Output = None) -> None:
     """Print the pipeline for a target: its stages, where passes can be inserted, and what each pass does."""
     from graphcost.api import pipeline_of

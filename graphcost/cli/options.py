@@ -56,6 +56,27 @@ Fp16 = Annotated[bool, typer.Option("--fp16", help="As --precision fp16.")]
 Int8 = Annotated[bool, typer.Option("--int8", help="As --precision int8; with --fp16, best.")]
 Best = Annotated[bool, typer.Option("--best", help="As --precision best.")]
 StronglyTyped = Annotated[bool, typer.Option("--stronglyTyped", help="As --precision as-exported.")]
+LayerPrecisions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--layerPrecisions",
+        "--layer-precisions",
+        metavar="NAME:TYPE,…",
+        help="Precision of single layers: /conv1/Conv:fp32,*:fp16; a later one overrides an earlier one.",
+    ),
+]
+InputFormats = Annotated[
+    str | None,
+    typer.Option(
+        "--inputIOFormats", "--input-formats", metavar="TYPE:FORMAT,…", help="What is brought to the inputs: fp16:chw."
+    ),
+]
+OutputFormats = Annotated[
+    str | None,
+    typer.Option(
+        "--outputIOFormats", "--output-formats", metavar="TYPE:FORMAT,…", help="What the outputs are taken as: fp16:chw."
+    ),
+]
 NoTf32 = Annotated[bool, typer.Option("--noTF32", help="Do not let TF32 stand in for FP32.")]
 Batch = Annotated[int | None, typer.Option(metavar="N", help="Batch size.")]
 Shapes = Annotated[

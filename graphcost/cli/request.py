@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from graphcost.training import TrainingOptions
 
 
+SIZES = ("batch", "shapes", "dim")
+PIPELINE = ("insert", "reorder", "pipeline", "layer_precisions", "input_formats", "output_formats")
+"""Options by what they are about, for commands that go without them."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What the user wants to know: target, input sizes, and changes to the pipeline."""
@@ -54,6 +59,9 @@ def _request(
     int8: options.Int8 = False,
     best: options.Best = False,
     strongly_typed: options.StronglyTyped = False,
+    layer_precisions: options.LayerPrecisions = None,
+    input_formats: options.InputFormats = None,
+    output_formats: options.OutputFormats = None,
     no_tf32: options.NoTf32 = False,
     batch: options.Batch = None,
     shapes: options.Shapes = None,
@@ -81,7 +89,12 @@ def _request(
         batch=batch,
         shapes=tuple(shapes or ()),
         dims=tuple(dim or ()),
-        insert=(*(insert or ()), *(["reorder@end"] if reorder else [])),
+        insert=(
+            *(insert or ()),
+            *_pins(layer_precisions or ()),
+            *_io_formats(input_formats, output_formats),
+            *(["reorder@end"] if reorder else []),
+        ),
         pipeline=pipeline,
         cost_models=tuple(cost_model or ()),
         plugins=tuple(plugin or ()),
@@ -96,6 +109,17 @@ def _request(
             written_out=written_out,
         ),
     )
+
+
+def _pins(specs: Sequence[str]) -> list[str]:
+    """The pass that fixes the precision of layers, where it is decided."""
+    return [f"pin-precision{{layers=[{','.join(specs)}]}}@before:assign-precision"] if specs else []
+
+
+def _io_formats(inputs: str | None, outputs: str | None) -> list[str]:
+    """The pass that gives inputs and outputs other formats, before kernels get theirs."""
+    given = [f"{name}=[{text}]" for name, text in (("inputs", inputs), ("outputs", outputs)) if text]
+    return [f"set-io-formats{{{','.join(given)}}}@before:formats"] if given else []
 
 
 def training_options(wanted: bool, **given: Any) -> TrainingOptions | None:

@@ -80,6 +80,12 @@ class Capabilities:
         kept = [current] if node.op == REFORMAT and current in fitting else []
         return tuple(dict.fromkeys((*kept, *fitting))) or (("linear", "linear"),)
 
+    def formats_around(self, node: Node, layout: str) -> Formats:
+        """What a kernel that computes in a layout reads and writes: a first layer in HWC8 reads HWC4, one in CHW32 that
+        gives FP32 writes linear."""
+        fitting = [pair for pair in self.formats_of(node) if layout in pair]
+        return fitting[0] if fitting else (layout, layout)
+
     def row_of(self, node: Node) -> Row:
         """The row that decides about a node."""
         kind, precision, (read, written) = kind_of(node), precision_of(node), _types(node)
