@@ -367,3 +367,19 @@ def test_asking_for_the_version_imports_nothing_heavy():
 
 def test_the_table_is_the_same_when_it_is_asked_for_twice(cli, model):
     assert cli("analyze", model, "-d", "nano") == cli("analyze", model, "-d", "nano")
+
+
+def test_precision_of_layers_and_formats_of_the_network_are_spelled_as_in_trtexec(cli, model):
+    options = ["--layerPrecisions=*:fp16,none:fp32", "--inputIOFormats=fp16:chw", "--outputIOFormats=fp16:chw"]
+    _, out, _ = cli("analyze", model, "--device", "xavier-nx", "--format", "json", *options)
+    report = json.loads(out)
+    assert {row["precision"] for row in report["kernels"] if row["kind"] == "conv"} == {"f16"}
+    reformats = [row for row in report["kernels"] if row["kind"] == "reformat"]
+    assert {t["dtype"] for row in reformats for t in (*row["inputs"], *row["outputs"])} <= {"f16"}
+    assert any("'none:fp32' names none" in warning for warning in report["warnings"])
+
+
+def test_a_format_that_trtexec_does_not_know_is_told_with_those_it_does(cli, model):
+    code, _, err = cli("analyze", model, "--device", "nano", "--inputIOFormats=fp17:chw")
+    assert code == 2
+    assert "'fp17:chw' is not type:format; types: fp32, fp16" in one_line(err)

@@ -74,7 +74,7 @@ InputFormats = Annotated[
 OutputFormats = Annotated[
     str | None,
     typer.Option(
-        "--outputIOFormats", "--output-formats", metavar="TYPE:FORMAT,…", help="What the outputs are taken as: fp16:chw."
+        "--outputIOFormats", "--output-formats", metavar="TYPE:FORMAT,…", help="What outputs are taken as: fp16:chw."
     ),
 ]
 NoTf32 = Annotated[bool, typer.Option("--noTF32", help="Do not let TF32 stand in for FP32.")]
