@@ -36,7 +36,7 @@ TRAINING_PASSES = ("separate-parameters", "training-form", "framework-operators"
                    "build-backward", "cudnn-workspace")  # fmt: skip
 ADDING = frozenset({"autocast", "cudnn-workspace", "eager-views", "build-backward"})
 """Passes that add work: copies that a framework makes, the rest of a training step."""
-RETYPING = frozenset({"assign-precision", "insert-reformats"})
+RETYPING = frozenset({"assign-precision", "set-io-formats", "insert-reformats"})
 """Passes that are there to change bytes."""
 BEST = make_target("agx-xavier", "tensorrt-8.5", "best")
 
