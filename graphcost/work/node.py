@@ -226,10 +226,19 @@ def _kernel(node: Node, operators: Operators) -> NodeWork:
     tables = [work_table(body, operators) for body in node.bodies]
     inside = _together({inner: part for table in tables for inner, part in table.items()})
     sources, targets = _crossing(node, operators)
-    read = sum(_read_inside(node, value, tables, operators) for value in sources)
+    whole = all(_reads_all(body, table, operators) for body, table in zip(node.bodies, tables))
+    read = _sum(sources) if whole else sum(_read_inside(node, value, tables, operators) for value in sources)
     border = _Border(read, _sum(targets), _unsized((*sources, *targets)))
     computed = Work(inside.work.macs, inside.work.elementwise_ops)
     return replace(_bordered(computed, border, inside.unknown), notes=inside.notes, ops_known=inside.ops_known)
+
+
+def _reads_all(body: Graph, table: Mapping[Node, NodeWork], operators: Operators) -> bool:
+    """Whether a body reads all of what it is given: so it is in nearly every kernel, and soon seen."""
+    if not all(entry.use_count for entry in body.inputs):
+        return False
+    nodes = ((inner, part.work.bytes_read) for inner, part in table.items())
+    return all(inner.op not in operators.aliases and read == _sum(inner.inputs) for inner, read in nodes)
 
 
 def _read_inside(node: Node, value: Value, tables: Sequence[Mapping[Node, NodeWork]], operators: Operators) -> int:
