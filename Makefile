@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+SHARED ?= ../shared
 
-.PHONY: help demo test lint golden accuracy bench clean
+.PHONY: help demo test lint golden accuracy bench fit clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -31,6 +32,12 @@ accuracy: $(VENV)/installed-dev ## write docs/ACCURACY.md anew from the measurem
 	$(BIN)/python tools/common_form.py ../shared/data/latency build/measurements
 	$(BIN)/python -m graphcost.accuracy.document docs/accuracy.toml > build/ACCURACY.md
 	mv build/ACCURACY.md docs/ACCURACY.md
+
+fit: $(VENV)/installed-dev ## fit the shipped devices anew to ../shared (writes graphcost/devices/fitted)
+	$(BIN)/python tools/common_form.py $(SHARED)/data/latency build/measurements
+	$(BIN)/graphcost fit build/measurements/nano_fp32_synthetic_cnn.csv build/measurements/nasbench201_nano_fp16.csv \
+	  $(SHARED)/data/latency/jetson_networks.csv --models $(SHARED)/models --generator tools/common_form.py \
+	  --shipped graphcost/devices/fitted
 
 bench: $(VENV)/installed-dev ## cold start, scaling, peers: side by side, as ratios
 	$(BIN)/python benchmarks/run.py

@@ -71,7 +71,8 @@ def latency_gradient(features: Features, theta: Floats) -> tuple[Latency, Floats
     for name, derivative in inner.items():
         gradient[:, INDEX[name]] = by_compute * _by_kernel(features, derivative)
     rows = np.arange(len(features))
-    gradient[rows, _BANDWIDTHS[features.family]] -= by_memory * found.memory_s
+    places = _BANDWIDTHS[features.family]
+    gradient[rows, places] -= np.where(theta[places] < 0, by_memory * found.memory_s, 0.0)
     gradient[rows, _launches(features)] += found.launch_s
     return found, gradient
 
@@ -87,10 +88,16 @@ def tactic_seconds(features: Features, value: dict[str, float]) -> Floats:
 
 
 def _per_depth_s(features: Features, value: dict[str, float]) -> Floats:
-    losses = np.where(features.tiles.winograd, 1.0, 1 + value["edge_cost"] * features.tiles.edge)
     rounds = features.tiles.rounds + value["idle_rounds"]
-    seconds: Floats = rounds * features.tiles.round_s / _utilisation(features, value) * losses
+    seconds: Floats = rounds * features.tiles.round_s * np.maximum(_slowdown(features, value), 1.0)
     return seconds
+
+
+def _slowdown(features: Features, value: dict[str, float]) -> Floats:
+    """Against the peak rate. What comes out below 1 is taken for 1: no loop is faster than the hardware."""
+    losses = np.where(features.tiles.winograd, 1.0, 1 + value["edge_cost"] * features.tiles.edge)
+    slowdown: Floats = losses / _utilisation(features, value)
+    return slowdown
 
 
 def _utilisation(features: Features, value: dict[str, float]) -> Floats:
@@ -130,15 +137,16 @@ def _inner(features: Features, value: dict[str, float], tactic: Ints) -> dict[st
     per_depth = _per_depth_s(features, value)[at]
     depth = features.tiles.depth[at]
     looped = per_depth * (depth * _gathered(features, value)[at] + _prologue(features, value)[at])
+    free = _slowdown(features, value)[at] > 1
     edge, idle = value["edge_cost"] * features.tiles.edge[at], value["idle_rounds"]
     by_windows, by_results = _depthwise(features, value)
     return {
-        "conv_utilisation": -_where(plain & direct, looped),
-        "gemm_utilisation": -_where(plain & ~direct, looped),
-        "winograd_utilisation": -_where(winograd, looped),
+        "conv_utilisation": -_where(plain & direct & free, looped),
+        "gemm_utilisation": -_where(plain & ~direct & free, looped),
+        "winograd_utilisation": -_where(winograd & free, looped),
         "prologue_depth": _where(plain, per_depth * value["prologue_depth"]),
         "winograd_prologue_depth": _where(winograd, per_depth * value["winograd_prologue_depth"]),
-        "edge_cost": _where(plain, looped * edge / (1 + edge)),
+        "edge_cost": _where(plain & free, looped * edge / (1 + edge)),
         "gather_taps": _where(plain & direct, per_depth * depth * value["gather_taps"] / features.parts.taps),
         "idle_rounds": _where(tiled, looped * idle / (features.tiles.rounds[at] + idle)),
         "depthwise_utilisation": -by_windows,
@@ -152,7 +160,8 @@ def _where(mask: Mask, values: Floats) -> Floats:
 
 
 def _assembled(features: Features, theta: Floats, compute_s: Floats, tactic: Ints) -> Latency:
-    memory_s = features.bytes / (features.bytes_per_s * np.exp(theta[_BANDWIDTHS[features.family]]))
+    share = np.minimum(np.exp(theta[_BANDWIDTHS[features.family]]), 1.0)
+    memory_s = features.bytes / (features.bytes_per_s * share)
     launch_s = np.exp(theta[_launches(features)]) * features.launch_scale * 1e-6
     busy_s = (compute_s**_NORM + memory_s**_NORM) ** (1 / _NORM)
     return Latency(busy_s + launch_s, compute_s, memory_s, launch_s, tactic)

@@ -49,8 +49,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("pool_bandwidth", 0.3, 0.28, of_board=True),
     Parameter("other_bandwidth", 0.5, 0.2, of_board=True),
     # Time per kernel at 1 GHz, half of which goes with the GPU's clock.
-    Parameter("contraction_launch_us", 8.0, 0.2, of_board=True),
-    Parameter("other_launch_us", 6.0, 0.2, of_board=True),
+    Parameter("contraction_launch_us", 8.0, 0.4, of_board=True),
+    Parameter("other_launch_us", 6.0, 0.4, of_board=True),
 )
 
 NAMES = tuple(parameter.name for parameter in PARAMETERS)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphcost.device import DeviceProfile
+from graphcost.errors import UsageError
 from graphcost.measurements import Measurement
 
 from .fittable import Fittable, Floats
@@ -76,21 +77,38 @@ def levels_of(grouped: Grouped, model: Fittable, looseness: float, base: DeviceP
 
 
 def solve(groups: Sequence[Group], levels: Levels, used: Sequence[Mask], start: Floats | None = None) -> Solution:
-    """The fit to the rows in use. Deterministic."""
-    from scipy.optimize import least_squares  # type: ignore[import-untyped]
-
+    """The fit to the rows in use. Deterministic. UsageError without scipy."""
+    try:
+        from scipy.optimize import least_squares  # type: ignore[import-untyped]
+    except ImportError:
+        raise UsageError("fitting needs scipy: pip install 'graphcost[fit]'") from None
     low, high = levels.bounds()
     first = np.clip(np.zeros(levels.size) if start is None else start, low + 1e-6, high)
+    problem = _Problem(levels, groups, used)
     found = least_squares(
-        lambda x: residuals(levels, x, groups, used)[0],
+        lambda x: problem.at(x)[0],
         first,
-        jac=lambda x: residuals(levels, x, groups, used)[1],
+        jac=lambda x: problem.at(x)[1],
         bounds=(low, high),
         loss="huber",
         f_scale=_HUBER,
         max_nfev=_STEPS,
     )
     return Solution(levels, np.asarray(found.x, float))
+
+
+class _Problem:
+    """Residuals and Jacobian together; the solver asks for both at one place."""
+
+    def __init__(self, levels: Levels, groups: Sequence[Group], used: Sequence[Mask]) -> None:
+        self._of = lambda x: residuals(levels, x, groups, used)
+        self._place: Floats | None = None
+        self._found: tuple[Floats, Floats] | None = None
+
+    def at(self, x: Floats) -> tuple[Floats, Floats]:
+        if self._found is None or self._place is None or not np.array_equal(x, self._place):
+            self._place, self._found = x.copy(), self._of(x)
+        return self._found
 
 
 def all_rows(groups: Sequence[Group]) -> list[Mask]:

@@ -10,6 +10,8 @@ from .groups import family_of
 from .result import FitResult, PrecisionFit
 from .solve import LeftOut
 
+_OUTLIERS_SHOWN = 12
+
 _HEADER = f"{'device':<22}{'type':<6}{'source':<28}{'rows':>5}{'median':>9}{'MAPE':>8}{'worst':>8}"
 
 
@@ -48,7 +50,10 @@ def _errors(found: Sequence[LeftOut]) -> str:
 
 
 def _outliers(result: FitResult) -> list[str]:
-    return [
+    """The farthest first; of many only the first."""
+    far = sorted(result.outliers(), key=lambda one: -abs(np.log(one.ratio)))
+    lines = [
         f"outlier: {one.row.where}: {one.row.device} {one.row.network}, predicted {1 / one.ratio - 1:+.0%}"
-        for one in result.outliers()
+        for one in far[:_OUTLIERS_SHOWN]
     ]
+    return lines if len(far) <= _OUTLIERS_SHOWN else [*lines, f"and {len(far) - _OUTLIERS_SHOWN} more outliers"]
