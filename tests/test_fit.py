@@ -48,7 +48,8 @@ def grouped(theta: np.ndarray, constant_ms: float = 0.0, count: int = 18) -> Gro
     measured_ms = prepared.predict_ms(theta)[0] + constant_ms
     place = np.full(count, 0 if constant_ms else -1)
     found = rows(measured_ms.tolist(), "wall" if constant_ms else "compute")
-    group = Group(NANO, "f16", found, prepared, measured_ms, np.ones(count), place)
+    fold = tuple(row.family for row in found)
+    group = Group(NANO, "f16", found, prepared, measured_ms, np.ones(count), place, fold)
     return Grouped((group,), (("made", "nano", "wall"),) if constant_ms else (), ())
 
 
@@ -91,7 +92,7 @@ def test_a_left_out_row_is_predicted_without_its_family():
     data = grouped(slower(0.8))
     levels = {1.0: levels_of(data, STEPS, 1.0)}
     group = data.groups[0]
-    others = replace(group, measured_ms=np.where(group.of_family("mobile"), group.measured_ms * 2, group.measured_ms))
+    others = replace(group, measured_ms=np.where(group.in_folds(["mobile"]), group.measured_ms * 2, group.measured_ms))
     predicted = [
         {one.row.model: one.predicted_ms for one in leave_families_out(groups, levels) if one.row.family == "mobile"}
         for groups in (data.groups, (others,))

@@ -60,7 +60,7 @@ class Steps:
     @property
     def parameters(self) -> tuple[FitParameter, ...]:
         """What the fit may move."""
-        return tuple(FitParameter(p.name, p.prior, p.spread, p.of_board) for p in PARAMETERS)
+        return tuple(FitParameter(p.name, p.prior, p.spread, p.board) for p in PARAMETERS)
 
     def parameters_of(self, device: DeviceProfile, precision: str) -> Floats:
         """Logarithms of the parameters that the device has now, in the same order."""

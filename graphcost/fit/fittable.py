@@ -22,8 +22,8 @@ class FitParameter:
     name: str
     prior: float
     spread: float
-    of_board: bool
-    """Whether boards of one architecture may differ in it."""
+    board: float
+    """By how many spreads boards of one architecture differ in it; 0 where they do not."""
 
 
 class Prepared(Protocol):

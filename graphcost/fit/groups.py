@@ -16,13 +16,15 @@ from graphcost.measurements import Measurement, queries_of_measurement
 
 from .fittable import Fittable, Floats, Prepared
 
-NUMERIC_TYPE = {"fp32": "f32", "tf32": "tf32", "fp16": "f16", "int8": "i8", "best": "i8"}
+_NUMERIC_TYPES = {"fp32": "f32", "tf32": "tf32", "fp16": "f16", "int8": "i8", "best": "i8"}
 
 WITHOUT_CONSTANT = frozenset({"compute", "profile"})
 """Measures that hold GPU time only. All others may carry a constant: copies, synchronisation, Python."""
 
 _ROWS_THAT_COUNT = 25
 """A family of more rows weighs as much as this many: sizes and widths of one network are no independent witnesses."""
+
+_PARTS = 4
 
 Mask = NDArray[np.bool_]
 
@@ -38,13 +40,15 @@ class Group:
     measured_ms: Floats
     weight: Floats
     constant: NDArray[np.int64]
+    fold: tuple[str, ...]
+    """What of each row is left out together: its family, or a part of it."""
 
     @property
     def architecture(self) -> str:
         return self.device.sm
 
-    def of_family(self, family: str) -> Mask:
-        return np.array([family_of(row) == family for row in self.rows], bool)
+    def in_folds(self, names: Sequence[str]) -> Mask:
+        return np.array([fold in names for fold in self.fold], bool)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,29 @@ def family_of(row: Measurement) -> str:
     return row.family or row.network
 
 
+def folds_of(rows: Sequence[Measurement]) -> list[str]:
+    """For each row what is left out with it: its family. The only family of a source is dealt into parts, for without
+    any of its rows nobody could tell the constant of the source."""
+    families: dict[str, set[str]] = {}
+    for row in rows:
+        families.setdefault(row.source, set()).add(family_of(row))
+    counts = Counter(row.source for row in rows)
+    seen: Counter[str] = Counter()
+    names = []
+    for row in rows:
+        part = seen[row.source] % _PARTS + 1
+        seen[row.source] += 1
+        alone = len(families[row.source]) == 1 and counts[row.source] >= _ROWS_THAT_COUNT
+        names.append(f"{family_of(row)}, part {part}" if alone else family_of(row))
+    return names
+
+
+def numeric_type(row: Measurement) -> str:
+    """What most of its kernels compute in: TensorRT lets TF32 stand in for FP32 where the hardware has it."""
+    asked = _NUMERIC_TYPES[row.precision]
+    return "tf32" if asked == "f32" and load_device(row.device_spec).supports("tf32") else asked
+
+
 def group_rows(
     rows: Sequence[Measurement],
     model: Fittable,
@@ -72,11 +99,11 @@ def group_rows(
     failed: list[tuple[Measurement, str]] = []
     for done, row in enumerate(rows):
         try:
-            queries = queries_of_measurement(row, decided=False)
+            queries = queries_of_measurement(row)
         except UserError as error:
             failed.append((row, str(error)))
             continue
-        analysed.setdefault((row.device_spec, NUMERIC_TYPE[row.precision]), []).append((row, queries))
+        analysed.setdefault((row.device_spec, numeric_type(row)), []).append((row, queries))
         progress(done + 1)
     known = {_constant(row) for members in analysed.values() for row, _ in members}
     constants = sorted(constant for constant in known if constant is not None)
@@ -95,6 +122,7 @@ def _group(
     rows = tuple(row for row, _ in members)
     counts = Counter(family_of(row) for row in rows)
     weight = [min(1.0, _ROWS_THAT_COUNT / counts[family_of(row)]) ** 0.5 for row in rows]
+    fold = folds_of(rows)
     places = [constants.index(found) if (found := _constant(row)) else -1 for row in rows]
     return Group(
         device,
@@ -104,6 +132,7 @@ def _group(
         np.array([row.latency_ms for row in rows]),
         np.array(weight),
         np.array(places, np.int64),
+        tuple(fold),
     )
 
 

@@ -22,8 +22,11 @@ from .groups import Group, Mask
 NOISE = 0.06
 """Deviation of log(predicted / measured) that is taken for noise: good sources differ by 2 to 15 % on one network."""
 
-ARCHITECTURE, BOARD = 0.7, 0.6
-"""What an architecture and a board may add, in spreads of the prior (a and b)."""
+ARCHITECTURE = 0.7
+"""What an architecture may add, in spreads of the prior (a); what a board may (b), the parameter says."""
+
+SINGLE = 0.6
+"""What a board may at least add when it is fitted alone: what its architecture lacks, it has to make up for."""
 
 _CONSTANT_MS = 3.0
 """Deviation of a constant, in milliseconds."""
@@ -60,9 +63,9 @@ class Levels:
     def scales(self, group: Group) -> Floats:
         """Derivative of the group's theta by x, level by level: (levels, parameters)."""
         spread = self.looseness * np.array([p.spread for p in self.parameters])
-        of_board = np.array([p.of_board or self.is_single for p in self.parameters], float)
+        board = np.array([max(p.board, SINGLE if self.is_single else 0.0) for p in self.parameters])
         shared = 0.0 if self.is_single else 1.0
-        return np.stack([shared * spread, shared * ARCHITECTURE * spread, BOARD * of_board * spread])
+        return np.stack([shared * spread, shared * ARCHITECTURE * spread, board * spread])
 
     def starts(self, group: Group) -> tuple[int, int, int]:
         """Where the levels of the group begin in x."""

@@ -13,14 +13,14 @@ from graphcost.intervals import board_factors
 from graphcost.measurements import Measurement
 
 from .fittable import Fittable, Floats
-from .groups import NUMERIC_TYPE, Grouped, group_rows
+from .groups import Grouped, group_rows, numeric_type
 from .solve import (
     LOOSENESS,
     LeftOut,
     Solution,
     all_rows,
     best_looseness,
-    families_of,
+    folds_in,
     leave_families_out,
     levels_of,
     solve,
@@ -29,6 +29,9 @@ from .solve import (
 _OUTLIER = 3 * 1.4826
 """Deviations from the median beyond which a row is named; 1.4826 makes the median deviation one of a normal."""
 _LEAST_SPREAD = 0.02
+
+_FEWEST_ROWS = 5
+"""A numeric type of fewer rows keeps the parameters that stand in for it."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,10 @@ def fit_rows(
     """Fit the model to rows, precision by precision. `base`: all rows are of this device, whose parameters are the
     prior. With `check` each family is left out in turn to tell the errors, which takes most of the time."""
     fits = []
-    for precision in sorted({NUMERIC_TYPE[row.precision] for row in rows}):
-        members = [row for row in rows if NUMERIC_TYPE[row.precision] == precision]
+    for precision in sorted({numeric_type(row) for row in rows}):
+        members = [row for row in rows if numeric_type(row) == precision]
+        if len(members) < _FEWEST_ROWS:
+            continue
         grouped = group_rows(members, model, base, progress)
         if grouped.groups:
             fits.append(_fit(precision, grouped, model, base, check))
@@ -132,7 +137,7 @@ def fit_rows(
 def _fit(precision: str, grouped: Grouped, model: Fittable, base: DeviceProfile | None, check: bool) -> PrecisionFit:
     levels = {looseness: levels_of(grouped, model, looseness, base) for looseness in LOOSENESS}
     groups, everything = grouped.groups, all_rows(grouped.groups)
-    several = len(families_of(groups)) > 1
+    several = len(folds_in(groups)) > 1
     looseness = best_looseness(groups, levels, everything) if several else LOOSENESS[0]
     left_out = tuple(leave_families_out(groups, levels)) if check and several else ()
     return PrecisionFit(precision, grouped, solve(groups, levels[looseness], everything), looseness, left_out)

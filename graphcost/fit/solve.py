@@ -12,7 +12,7 @@ from graphcost.errors import UsageError
 from graphcost.measurements import Measurement
 
 from .fittable import Fittable, Floats
-from .groups import Group, Grouped, Mask, family_of
+from .groups import Group, Grouped, Mask
 from .objective import Levels, predict_ms, residuals
 
 _HUBER = 1.5
@@ -119,8 +119,8 @@ def leave_families_out(groups: Sequence[Group], levels: Mapping[float, Levels]) 
     """Each row predicted by a fit that never saw its family; the looseness of the prior is chosen without it, too."""
     rows = all_rows(groups)
     start: Floats | None = None
-    for family in families_of(groups):
-        outside = [group.of_family(family) for group in groups]
+    for fold in folds_in(groups):
+        outside = [group.in_folds([fold]) for group in groups]
         used = [mask & ~out for mask, out in zip(rows, outside)]
         solution = solve(groups, levels[best_looseness(groups, levels, used)], used, start)
         start = solution.x
@@ -135,23 +135,18 @@ def best_looseness(groups: Sequence[Group], levels: Mapping[float, Levels], used
     return min(errors, key=lambda looseness: errors[looseness])
 
 
-def families_of(groups: Sequence[Group]) -> list[str]:
-    return sorted({family_of(row) for group in groups for row in group.rows})
+def folds_in(groups: Sequence[Group]) -> list[str]:
+    return sorted({fold for group in groups for fold in group.fold})
 
 
 def _mean_error(groups: Sequence[Group], levels: Levels, used: Sequence[Mask]) -> float:
-    families = families_of(groups)
+    names = folds_in(groups)
     errors: list[float] = []
     for block in range(_BLOCKS):
-        members = families[block::_BLOCKS]
-        held = [mask & _any_of(group, members) for group, mask in zip(groups, used)]
+        held = [mask & group.in_folds(names[block::_BLOCKS]) for group, mask in zip(groups, used)]
         solution = solve(groups, levels, [mask & ~out for mask, out in zip(used, held)])
         errors += [abs(float(np.log(found.ratio))) for found in _predicted(solution, groups, held)]
     return float(np.mean(errors))
-
-
-def _any_of(group: Group, families: Sequence[str]) -> Mask:
-    return np.array([family_of(row) in families for row in group.rows], bool)
 
 
 def _predicted(solution: Solution, groups: Sequence[Group], masks: Sequence[Mask]) -> Iterator[LeftOut]:

@@ -21,6 +21,8 @@ from .solve import LeftOut
 
 Parameters: TypeAlias = "Callable[[PrecisionFit], Mapping[str, float]]"
 
+_ENOUGH_ARCHITECTURES = 3
+
 _HEADER = "# Written by `graphcost fit`; the equations are in docs/latency.md. Do not edit: fit again."
 
 
@@ -34,7 +36,7 @@ def write_device(result: FitResult, base: DeviceProfile, path: Path) -> None:
 def write_shipped(result: FitResult, folder: Path) -> list[Path]:
     """A file for all devices, for each architecture and for each device. Their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {PRIOR: _tables(result, result.devices, lambda fit: fit.of_all())}
+    texts = {PRIOR: _tables(result, result.devices, _of_all)}
     for architecture in result.architectures:
         members = [g.device.id for fit in result.fits for g in fit.grouped.groups if g.architecture == architecture]
         texts[architecture] = _tables(result, members, partial(_of_architecture, architecture))
@@ -44,6 +46,11 @@ def write_shipped(result: FitResult, folder: Path) -> list[Path]:
     for path, tables in zip(paths, texts.values()):
         write_atomic(path, "\n".join([_HEADER, *tables]) + "\n")
     return paths
+
+
+def _of_all(fit: PrecisionFit) -> Mapping[str, float]:
+    """What is shared speaks for other architectures only where several have been measured."""
+    return fit.of_all() if len({g.architecture for g in fit.grouped.groups}) >= _ENOUGH_ARCHITECTURES else {}
 
 
 def _of_architecture(architecture: str, fit: PrecisionFit) -> Mapping[str, float]:
