@@ -16,6 +16,7 @@ from graphcost.geometry import Contraction
 from graphcost.work.node import Work
 
 NANO, ORIN, XAVIER = (load_device(name) for name in ("nano", "orin-nano", "agx-xavier"))
+UNFITTED = replace(NANO, fitted={})
 BYTES = {"f32": 4, "tf32": 4, "f16": 2, "i8": 1}
 
 
@@ -57,13 +58,13 @@ def latency(query: KernelQuery, device=NANO) -> float:
 
 
 def test_latency_is_a_staircase_in_output_channels():
-    times = [latency(conv(filters=n, window=5, precision="f32")) for n in (129, 160, 192, 193)]
+    times = [latency(conv(filters=n, window=5, precision="f32"), UNFITTED) for n in (129, 160, 192, 193)]
     assert times[0] == pytest.approx(times[2], rel=0.05)
     assert times[3] > 1.1 * times[2]
 
 
 def test_latency_is_a_staircase_in_pixels_where_winograd_computes_blocks():
-    times = [latency(conv(256, 256, size=size, precision="f32")) for size in (57, 64, 65)]
+    times = [latency(conv(256, 256, size=size, precision="f32"), UNFITTED) for size in (57, 64, 65)]
     assert times[1] - times[0] < times[2] - times[1]
 
 
@@ -140,7 +141,7 @@ def test_trust_says_whether_the_device_itself_was_measured():
 def test_parameters_of_a_device_move_its_latencies():
     slower = replace(NANO, fitted={"f32": {"conv_utilisation": 0.1, "winograd_utilisation": 0.1}})
     query = conv(256, 256, precision="f32")
-    assert latency(query, slower) > 4 * latency(query, replace(NANO, fitted={}))
+    assert latency(query, slower) > 4 * latency(query, UNFITTED)
 
 
 def test_a_type_without_fitted_parameters_takes_those_of_the_nearest():

@@ -101,13 +101,13 @@ class _Problem:
     """Residuals and Jacobian together; the solver asks for both at one place."""
 
     def __init__(self, levels: Levels, groups: Sequence[Group], used: Sequence[Mask]) -> None:
-        self._of = lambda x: residuals(levels, x, groups, used)
+        self._levels, self._groups, self._used = levels, groups, used
         self._place: Floats | None = None
         self._found: tuple[Floats, Floats] | None = None
 
     def at(self, x: Floats) -> tuple[Floats, Floats]:
         if self._found is None or self._place is None or not np.array_equal(x, self._place):
-            self._place, self._found = x.copy(), self._of(x)
+            self._place, self._found = x.copy(), residuals(self._levels, x, self._groups, self._used)
         return self._found
 
 
