@@ -70,10 +70,14 @@ class Network:
         """The graph of kernels; `early` itself where no stage looks at sizes, else a copy of it. Nothing is verified
         here: `verify` is for that."""
         graph = early.clone() if self.has_late_stages else early
+        return graph, self.finish(graph)
+
+    def finish(self, graph: Graph) -> Context:
+        """Run the stages that look at sizes over a graph itself."""
         ctx = self.setup.context(graph, Facts())
         for step in Pipeline(self._late).passes:
             ctx.analyses.keep(step.run(graph, ctx).preserves)
-        return graph, ctx
+        return ctx
 
     def _typed(self, numbers: Numbers) -> tuple[Graph, Facts]:
         sizes = self._sizes(numbers)

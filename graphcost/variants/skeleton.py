@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = "numpy.ndarray[Any, numpy.dtype[Any]]"
 
+Place: TypeAlias = "tuple[int, slice]"
+"""An item of a graph by its number, and its part of a row of numbers."""
+
 _GROUP = "group"
 """The attribute of a depthwise convolution that holds channels."""
 
@@ -32,12 +35,11 @@ _WHOLE = 1e-5
 class Skeleton:
     """One graph for all variants. `set` gives it the numbers of one of them."""
 
-    def __init__(
-        self, graph: Graph, names: Sequence[str], parts: Sequence[tuple[Value | Node, slice]], fit: _Fit
-    ) -> None:
+    def __init__(self, graph: Graph, names: Sequence[str], places: Sequence[Place], fit: _Fit) -> None:
         self.graph = graph
+        self.places = places
         self._names = names
-        self._parts = parts
+        self._items = list(items_of(graph))
         self._fit = fit
 
     def numbers(self, points: Sequence[Mapping[str, int]]) -> tuple[Array, list[bool]]:
@@ -49,23 +51,17 @@ class Skeleton:
         whole = (numpy.abs(raw - rounded) < _WHOLE * numpy.maximum(1, numpy.abs(raw))) & (rounded >= 0)
         return rounded.astype(numpy.int64), whole.all(axis=1).tolist()
 
-    def set(self, numbers: Array) -> None:
+    def set(self, row: Sequence[int]) -> None:
         """Give the graph a row of `numbers`."""
-        row = numbers.tolist()
-        for part, own in self._parts:
-            if isinstance(part, Node):
-                part.set_attr(_GROUP, row[own.start])
-                continue
-            renumber(part, row[own])
-            if _holds_reals(part):
-                _refill(part)
+        for at, own in self.places:
+            give(self._items[at], row[own])
 
     def agrees(self, point: Mapping[str, int], graph: Graph) -> bool:
         """Whether it says of a graph, made in full at this point, what is so."""
         numbers, (whole,) = self.numbers([point])
         if not whole or _frame(graph) != _frame(self.graph):
             return False
-        self.set(numbers[0])
+        self.set(numbers[0].tolist())
         return _row(graph) == _row(self.graph)
 
 
@@ -84,7 +80,7 @@ def skeleton(points: Sequence[Mapping[str, int]], graphs: Sequence[Graph]) -> Sk
     fit = _Fit.of(_matrix(points, names), table, changing, names)
     if fit is None:
         return None
-    return Skeleton(graphs[0], names, list(_parts(graphs[0], set(changing.tolist()))), fit)
+    return Skeleton(graphs[0], names, list(_places(graphs[0], set(changing.tolist()))), fit)
 
 
 class _Fit:
@@ -167,10 +163,20 @@ def _matrix(points: Sequence[Mapping[str, int]], names: Sequence[str]) -> Array:
 # What of a graph is numbers
 
 
-def _items(graph: Graph) -> Iterator[Value | Node]:
-    """Every value, and every node with a number among its attributes."""
+def items_of(graph: Graph) -> Iterator[Value | Node]:
+    """Every value, and every node with a number among its attributes; a copy of a graph has them in the same order."""
     yield from values_of(graph)
     yield from (node for node in graph.walk() if _GROUP in node.attrs)
+
+
+def give(item: Value | Node, numbers: Sequence[int]) -> None:
+    """Give a value or a node other numbers, in the order of its own."""
+    if isinstance(item, Node):
+        item.set_attr(_GROUP, numbers[0])
+        return
+    renumber(item, numbers)
+    if _holds_reals(item):
+        _refill(item)
 
 
 def _numbers(item: Value | Node) -> tuple[int, ...]:
@@ -181,17 +187,17 @@ def _numbers(item: Value | Node) -> tuple[int, ...]:
 
 
 def _row(graph: Graph) -> list[int]:
-    return [number for item in _items(graph) for number in _numbers(item)]
+    return [number for item in items_of(graph) for number in _numbers(item)]
 
 
-def _parts(graph: Graph, changing: set[int]) -> Iterator[tuple[Value | Node, slice]]:
-    """Where the numbers of each item that changes stand in a row."""
-    at = 0
-    for item in _items(graph):
-        count = len(_numbers(item))
-        if any(place in changing for place in range(at, at + count)):
-            yield item, slice(at, at + count)
-        at += count
+def _places(graph: Graph, changing: set[int]) -> Iterator[Place]:
+    """The items that change, by their place, and where their numbers stand in a row."""
+    begin = 0
+    for at, item in enumerate(items_of(graph)):
+        end = begin + len(_numbers(item))
+        if any(place in changing for place in range(begin, end)):
+            yield at, slice(begin, end)
+        begin = end
 
 
 def _frame(graph: Graph) -> Hashable:
