@@ -6,6 +6,7 @@ from graphcost.plugin import Plugin, lazily
 
 PLUGIN = Plugin(
     cost_models={
+        "eager": lazily("graphcost.cost_models.eager", "EAGER"),
         "roofline": lazily("graphcost.cost_models.roofline", "ROOFLINE"),
         "steps": lazily("graphcost.cost_models.steps", "STEPS"),
     }

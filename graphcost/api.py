@@ -19,7 +19,7 @@ from .intervals import total_interval_ms
 from .ir import Graph, InvalidIR, Node
 from .journal import Journal
 from .kernels import queries_of
-from .memory import plan_arena, reorder_gain_bytes
+from .memory import plan_arena, plan_best_fit, reorder_gain_bytes
 from .pipeline import Analyses, Context, Instrument, Pass, Pipeline, Stage, Tactics
 from .plugin import Plugin, Registry, load_registry
 from .reduce import Findings, reduce
@@ -228,8 +228,9 @@ def _models(target: Target, registry: Registry, chosen: Sequence[str | CostModel
 
 def _find(imported: Imported, setup: Setup, ctx: Context, unsupported: tuple[Unsupported, ...]) -> Findings:
     graph, work, memory = imported.graph, ctx.get(WORK), ctx.get(MEMORY)
-    costs, arena = setup.costs(graph, ctx), plan_arena(memory.storages)
-    gain = reorder_gain_bytes(memory, ctx.analyses.operators)
+    costs, is_step = setup.costs(graph, ctx), setup.target.mode == "training"
+    arena = plan_best_fit(memory.storages) if is_step else plan_arena(memory.storages)
+    gain = 0 if is_step else reorder_gain_bytes(memory, ctx.analyses.operators)
     interval_ms = total_interval_ms(costs.values(), setup.models, setup.target.device)
     return Findings(
         imported, setup.target, graph, work, costs, memory, arena, gain, ctx.journal, unsupported, interval_ms

@@ -11,7 +11,7 @@
 """
 
 from .aliases import ALIASES, aliases_of
-from .arena import ArenaPlan, plan_arena, plan_shared_blocks, plans
+from .arena import ArenaPlan, plan_arena, plan_best_fit, plan_shared_blocks, plans
 from .in_place import verify_in_place
 from .liveness import MemoryProfile, liveness, profile
 from .modules import by_module
@@ -30,6 +30,7 @@ __all__ = [
     "find_order",
     "liveness",
     "plan_arena",
+    "plan_best_fit",
     "plan_shared_blocks",
     "plans",
     "profile",

@@ -55,6 +55,12 @@ def plan_arena(plan: Storages, alignment_bytes: int = CUDA_ALIGNMENT_BYTES) -> A
     return best
 
 
+def plan_best_fit(plan: Storages, alignment_bytes: int = CUDA_ALIGNMENT_BYTES) -> ArenaPlan:
+    """One plan, in n log n: where the arena is not what is asked about."""
+    problem = _problem(plan, alignment_bytes)
+    return _planned(problem, "best-fit", best_fit(problem.blocks, problem.steps))
+
+
 def plans(plan: Storages, alignment_bytes: int = CUDA_ALIGNMENT_BYTES) -> Iterator[ArenaPlan]:
     """A plan by every strategy, at least one, the most promising first; each is made when it is asked for."""
     problem = _problem(plan, alignment_bytes)
