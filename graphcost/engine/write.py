@@ -1,20 +1,19 @@
 """A predicted engine in the files that trtexec would write of a real one, for the tools that read those.
 
-Layer information: a list of layers from TensorRT 10 on, `{"Layers": […], "Bindings": […]}` before. What is not known
-is null. Profile: `[{"count": 1}, {"name", "timeMs", "averageMs", "medianMs", "percentage"}, …]`.
+Layer information: a list of layers, as today's tools read it, whatever version is simulated. What is not known is null.
+Profile: `[{"count": 1}, {"name", "timeMs", "averageMs", "medianMs", "percentage"}, …]`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphcost.errors import UsageError
-from graphcost.ir import Graph, Node
+from graphcost.ir import Node
 from graphcost.report import Kernel, Tensor
 from graphcost.runtime import Runtime
-from graphcost.types import TensorType
 
 from .layer_types import layer_type
 
@@ -46,7 +45,7 @@ def layer_info(run: Run) -> str:
     """The layers of the predicted engine as JSON. UsageError where the runtime is not TensorRT."""
     version = _version(run, "--export-layer-info")
     layers = [_layer(part, run.target.runtime) for part in _layers(run, version)]
-    return _dump(layers if version >= _DETAILED_FROM else {"Layers": layers, "Bindings": _bindings(run.graph)})
+    return _dump(layers)
 
 
 def profile(run: Run) -> str:
@@ -139,10 +138,6 @@ def _form(tensor: Tensor) -> str:
     return _FORMATS.get(tensor.format, tensor.format + " {}").format(dtype)
 
 
-def _bindings(graph: Graph) -> list[str]:
-    return [value.name for value in (*graph.inputs, *graph.outputs) if isinstance(value.type, TensorType)]
-
-
 def _time(layer: _Layer, total_ms: float) -> dict[str, Any]:
     times = [kernel.latency_ms for kernel in layer.kernels]
     time_ms = None if None in times else sum(time for time in times if time is not None)
@@ -152,11 +147,8 @@ def _time(layer: _Layer, total_ms: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _dump(document: Sequence[object] | Mapping[str, Sequence[object]]) -> str:
+def _dump(document: Sequence[object]) -> str:
     """A layer a line."""
-    if isinstance(document, Mapping):
-        members = ", ".join(f"{_text(key)}: {_dump(value).rstrip()}" for key, value in document.items())
-        return f"{{{members}}}\n"
     return "[\n" + ",\n".join(map(_text, document)) + "\n]\n"
 
 
