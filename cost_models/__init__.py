@@ -6,7 +6,9 @@ from graphcost.plugin import Plugin, lazily
 
 PLUGIN = Plugin(
     cost_models={
+        "blackthorn": lazily("graphcost.cost_models.blackthorn.model", "BLACKTHORN"),
         "eager": lazily("graphcost.cost_models.eager", "EAGER"),
+        "operators": lazily("graphcost.cost_models.operators.model", "OPERATORS"),
         "roofline": lazily("graphcost.cost_models.roofline", "ROOFLINE"),
         "steps": lazily("graphcost.cost_models.steps", "STEPS"),
     }

@@ -1,0 +1,3 @@
+"""Single operators: where an architecture's convolutions were measured one by one, they are known better than from
+whole networks. Physics of tiles, waves and memory (`physics`), times a residual learned on features without a scale
+(`features`, `trees`); parameters and residuals are data (`fitted/`), written by tools/fit_operators.py."""
