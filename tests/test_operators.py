@@ -29,7 +29,7 @@ RMSPE_AT_MOST = {
     "f16": {"regular 3x3": 0.116, "regular 1x1": 0.164, "depthwise": 0.165},
     "i8": {"regular 3x3": 0.055, "regular 1x1": 0.058, "depthwise": 0.074},
 }
-"""Of blocks left out of the fit, as recorded with it. docs/single-operators.md says which of the bars are missed, and why."""
+"""Of blocks left out of the fit, as recorded with it; docs/single-operators.md says what is missed, and why."""
 
 
 def query(channels: int, filters: int, side: int, images: int = 1, window: int = 3, precision: str = "f32", **more):

@@ -65,11 +65,19 @@ class Operators:
                 bound=_bound(found, i),
                 trust=trust,
                 model=self.name,
-                tactic=None if table.depthwise[i, 0] else fit.catalogue.kernels[int(found.tactic[i, 0])].name,
+                tactic=_tactic(queries[i], fit, int(found.tactic[i, 0])),
                 extrapolates=_outside(x[i], fit),
             )
             for i in range(len(queries))
         ]
+
+
+def _tactic(query: KernelQuery, fit: Fit, chosen: int) -> str | None:
+    """The kernel that was decided, else the one that is fastest by physics; of depthwise kernels no tiles are known."""
+    decided = query.attrs.get("tactic")
+    if isinstance(decided, str):
+        return decided
+    return None if query.kind == "depthwise" else fit.catalogue.kernels[chosen].name
 
 
 def _bounded(found: Times, latency_ms: Floats, machine: Machine, fit: Fit) -> Floats:
