@@ -11,7 +11,7 @@ from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.target import Target
 from graphcost.types import Attr
 
-from .formats.capabilities import Capabilities
+from .formats.capabilities import Capabilities, Formats
 from .formats.choice import Candidate, Step, choose, stands
 from .formats.ports import is_activation, other_precisions
 from .formats.reformats import ATTRIBUTE
@@ -34,15 +34,18 @@ class AssignFormats(Pass):
     another. Views and what has no images stay linear.
 
     Evidence: each row of the table names the engine's layer or the document that it is read from; that TensorRT takes
-    the path with the cheapest reformats is in its documentation and build logs. Which of several formats is fastest is
-    for `select-kernels` to say.
+    the path with the cheapest reformats is in its documentation and build logs. Where a cost model knows tactics,
+    `select-kernels` chooses in the place of this pass, from the same table and by time.
     """
 
     name: ClassVar[str] = "assign-formats"
 
     def run(self, graph: Graph, ctx: Context) -> Change:
+        if ctx.tactics is not None:
+            return UNCHANGED
         table = capabilities_of(ctx.target)
-        candidates = {node: table_candidates(node, table) for node in graph if handles_activations(node)}
+        formats = table.formats_by_node(filter(handles_activations, graph))
+        candidates = {node: table_candidates(node, pairs) for node, pairs in formats.items()}
         chosen = choose(graph, candidates, _moved_bytes)
         return Change(count) if (count := sum(mark(node, found) for node, found in chosen.items())) else UNCHANGED
 
@@ -51,12 +54,15 @@ def capabilities_of(target: Target) -> Capabilities:
     return Capabilities(NEWEST if target.device is None else target.device.compute_capability)
 
 
-def table_candidates(node: Node, table: Capabilities, cost_of_bytes: float = 1.0) -> list[Candidate]:
+def table_candidates(node: Node, formats: Sequence[Formats], cost_of_bytes: float = 1.0) -> list[Candidate]:
     """What the table allows; moving FP32 in the place of FP16 costs two bytes more for each element."""
-    own = [Candidate(*pair, cost=rank * _STEP * cost_of_bytes) for rank, pair in enumerate(table.formats_of(node))]
+    own = [Candidate(*pair, cost=rank * _STEP * cost_of_bytes) for rank, pair in enumerate(formats)]
+    others = other_precisions(node)
+    if not others:
+        return own
     moved = sum(2 * (value.type.elements or 0) for value in (*node.inputs, *node.results) if is_activation(value))
     cost = (_STEP + moved) * cost_of_bytes
-    return own + [Candidate("linear", "linear", cost, None, other) for other in other_precisions(node)]
+    return own + [Candidate("linear", "linear", cost, None, other) for other in others]
 
 
 def handles_activations(node: Node) -> bool:

@@ -16,7 +16,7 @@ from graphcost.types import TensorType
 from graphcost.work.node import Work
 
 from .assign_formats import LAUNCH_BYTES, capabilities_of, handles_activations, mark, table_candidates
-from .formats.capabilities import Capabilities, Formats
+from .formats.capabilities import Formats, around
 from .formats.choice import Candidate, Step, choose
 from .formats.ports import REFORMAT
 
@@ -40,8 +40,6 @@ class SelectKernels(Pass):
         if ctx.tactics is None or device is None:
             return UNCHANGED
         found = _candidate_tactics(graph, ctx)
-        if not any(found.values()):
-            return UNCHANGED
         candidates = _candidates(graph, found, ctx, device)
         chosen = choose(graph, candidates, lambda steps: _reformat_ms(steps, ctx, device))
         count = sum(mark(node, way) for node, way in chosen.items())
@@ -85,19 +83,20 @@ def _candidate_tactics(graph: Graph, ctx: Context) -> dict[Node, list[Way]]:
 def _candidates(
     graph: Graph, found: Mapping[Node, Sequence[Way]], ctx: Context, device: DeviceProfile
 ) -> dict[Node, list[Candidate]]:
-    table, ms_per_byte = capabilities_of(ctx.target), _ms_per_byte(device)
-    nodes = [node for node in graph if handles_activations(node)]
+    formats = capabilities_of(ctx.target).formats_by_node(filter(handles_activations, graph))
+    ms_per_byte = _ms_per_byte(device)
     return {
-        node: _fastest(node, found.get(node, ()), table) or table_candidates(node, table, ms_per_byte) for node in nodes
+        node: _fastest(found.get(node, ()), pairs) or table_candidates(node, pairs, ms_per_byte)
+        for node, pairs in formats.items()
     }
 
 
-def _fastest(node: Node, ways: Sequence[Way], table: Capabilities) -> list[Candidate]:
+def _fastest(ways: Sequence[Way], pairs: Sequence[Formats]) -> list[Candidate]:
     """The fastest tactic of each pair of formats."""
     best: dict[Formats, Candidate] = {}
     for tactic, precision in sorted(ways, key=lambda way: way.tactic.latency_ms):
         told = tactic.result_format is not None
-        formats = (tactic.format, tactic.writes) if told else table.formats_around(node, tactic.format)
+        formats = (tactic.format, tactic.writes) if told else around(pairs, tactic.format)
         best.setdefault(formats, Candidate(*formats, tactic.latency_ms, tactic.name, precision))
     return list(best.values())
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from graphcost.ir import Node, Value
 from graphcost.kernels import kind_of, precision_of
 from graphcost.toml_files import read_toml
 from graphcost.types import CHANNEL_LANES, TensorType
 
-from .ports import BORDER_VIEWS, NOOP, REFORMAT, activations, is_activation, reads_dtype, writes_dtype
+from .ports import BORDER_VIEWS, NOOP, REFORMAT, activations, is_activation, is_copy, reads_dtype, writes_dtype
 
 FILE = Path(__file__).parent / "capabilities.toml"
 
@@ -69,6 +70,17 @@ class Capabilities:
 
     compute_capability: tuple[int, int]
 
+    def formats_by_node(self, nodes: Iterable[Node]) -> dict[Node, tuple[Formats, ...]]:
+        """What the kernels of each node read and write, preferred first. Kernels that take any format are offered those
+        only on which another one insists: to go elsewhere would bring reformats and nothing else."""
+        found = {node: self.formats_of(node) for node in nodes}
+        free = {node for node in found if "*" in "".join(self.row_of(node).formats)}
+        used = {layout for node, pairs in found.items() if node not in free for pair in pairs for layout in pair}
+        used |= {"linear", *(_format(value) for node in found for value in (*node.inputs, *node.results))}
+        for node in free:
+            found[node] = tuple(pair for pair in found[node] if used.issuperset(pair)) or found[node]
+        return found
+
     def formats_of(self, node: Node) -> tuple[Formats, ...]:
         """What the kernels of a node read and write, preferred first; linear where the table has nothing that fits."""
         current = _format(node.operand(0)), _format(node.results[0])
@@ -80,22 +92,12 @@ class Capabilities:
         kept = [current] if node.op == REFORMAT and current in fitting else []
         return tuple(dict.fromkeys((*kept, *fitting))) or (("linear", "linear"),)
 
-    def formats_around(self, node: Node, layout: str) -> Formats:
-        """What a kernel that computes in a layout reads and writes: a first layer in HWC8 reads HWC4, one in CHW32 that
-        gives FP32 writes linear."""
-        fitting = [pair for pair in self.formats_of(node) if layout in pair]
-        return fitting[0] if fitting else (layout, layout)
-
     def row_of(self, node: Node) -> Row:
         """The row that decides about a node."""
-        kind, precision, (read, written) = kind_of(node), precision_of(node), _types(node)
-        for row in rows("kernel"):
-            if not _admits(row.ops, _named(node)) or not _admits(row.kinds, kind):
-                continue
-            typed = _admits(row.precisions, precision) and _admits(row.reads, read) and _admits(row.results, written)
-            if typed and row.at_least <= self.compute_capability and (not row.first_layer or _is_first(node)):
-                return row
-        raise LookupError(f"no row of {FILE.name} fits {node.name}")
+        return _row_for(
+            _Asked(_named(node), kind_of(node), precision_of(node), *_types(node), _is_first(node)),
+            self.compute_capability,
+        )
 
     def storage(self, dtype: str, *, copied: bool = False) -> tuple[str, ...]:
         """In which formats kernels of all kinds keep an element type; with `copied` those, too, that only convolutions
@@ -113,6 +115,35 @@ class Capabilities:
         return [(a, b) for a in sources for b in targets]
 
 
+class _Asked(NamedTuple):
+    """What decides which row fits a node."""
+
+    op: str
+    kind: str
+    precision: str
+    read: str
+    written: str
+    first_layer: bool
+
+
+@lru_cache(maxsize=4096)
+def _row_for(asked: _Asked, compute_capability: tuple[int, int]) -> Row:
+    for row in rows("kernel"):
+        typed = _admits(row.precisions, asked.precision) and _admits(row.reads, asked.read)
+        named = _admits(row.ops, asked.op) and _admits(row.kinds, asked.kind)
+        if not named or not typed or not _admits(row.results, asked.written):
+            continue
+        if row.at_least <= compute_capability and (asked.first_layer or not row.first_layer):
+            return row
+    raise LookupError(f"no row of {FILE.name} fits {asked}")
+
+
+def around(pairs: Sequence[Formats], layout: str) -> Formats:
+    """What a kernel that computes in a layout reads and writes, of what the table allows: a first layer in HWC8 reads
+    HWC4, one in CHW32 that gives FP32 writes linear."""
+    return next((pair for pair in pairs if layout in pair), (layout, layout))
+
+
 def _admits(condition: frozenset[str], found: str) -> bool:
     return not condition or found in condition
 
@@ -124,10 +155,7 @@ def _types(node: Node) -> tuple[str, str]:
 
 
 def _named(node: Node) -> str:
-    """The operator. A Concat of one part is the copy that brings it into its place, and what is left of Q/DQ copies
-    too."""
-    copies = node.op == REFORMAT or (node.op == "onnx.Concat" and len(node.operands) == 1)
-    return "trt.copy" if copies else node.op
+    return "trt.copy" if is_copy(node) else node.op
 
 
 def _is_first(node: Node) -> bool:
@@ -136,7 +164,9 @@ def _is_first(node: Node) -> bool:
 
 
 def _fits(node: Node, pair: Formats) -> bool:
-    """Parts of a buffer begin at whole groups of channels."""
+    """Parts of a buffer begin at whole groups of channels; only first layers read HWC4."""
+    if "hwc4" in pair and not _is_first(node):
+        return False
     if node.op not in BORDER_VIEWS or node.attrs.get("axis") != 1:
         return True
     before = node.operands[:-1] if node.op == "trt.concat_view" else ()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from graphcost.ir import Node, Value
 from graphcost.kernels import kind_of, precision_of
-from graphcost.types import FLOATS, TensorType
+from graphcost.types import FLOATS, TensorType, Type
 from graphcost.work.control import CONTROL
 
 from ..fusing import CONVOLUTIONS
@@ -91,17 +91,28 @@ def _computes_over(node: Node, precision: str | None) -> str | None:
     return _STORED_AS.get(precision or precision_of(node))
 
 
+def is_copy(node: Node) -> bool:
+    """Whether a kernel only brings a tensor elsewhere, in any format: what is left of Q/DQ, and a Concat of one part,
+    which brings it into its place."""
+    return node.op == REFORMAT or (node.op == "onnx.Concat" and len(node.operands) == 1)
+
+
 def other_precisions(node: Node) -> tuple[str, ...]:
     """Precisions beside the one decided in which a kernel may run: one that only moves FP16 numbers may as well move
     them in FP32, in front of the conversion (layer `resnet50/conv1_conv/Conv2D__6`, a Shuffle [LIN:FP32] in
     trex_tf-resnet_RTX3090_fp16)."""
-    moves = node.op in VIEWS | BORDER_VIEWS or kind_of(node) == "copy"
+    moves = node.op in VIEWS | BORDER_VIEWS or (kind_of(node) == "copy" and not is_copy(node))
     return ("f32",) if moves and precision_of(node) == "f16" and node.op not in CONVERTING else ()
 
 
+def is_image(kind: Type) -> bool:
+    """N, C and at least two more dimensions: only those have other formats than linear."""
+    return isinstance(kind, TensorType) and kind.dims is not None and len(kind.dims) >= 4
+
+
 def stored(kind: TensorType, dtype: str, layout: str) -> TensorType:
-    """The type in memory. Only images (N, C and at least two more dimensions) have other formats than linear."""
-    placed = layout if (kind.rank or 0) >= 4 else "linear"
+    """The type in memory."""
+    placed = layout if is_image(kind) else "linear"
     if dtype == kind.dtype:
         return replace(kind, format=placed)
     return replace(kind, dtype=dtype, format=placed, quantization=CALIBRATED if dtype == "i8" else None)
