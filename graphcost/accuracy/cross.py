@@ -38,18 +38,18 @@ def _left_out(fold: Fold, fitter: Fitter) -> tuple[list[Prediction], list[Refuse
 
 def _recalibrated(predictions: Sequence[Prediction]) -> list[Prediction]:
     """The interval of a row from the rows of all other families, which were themselves predicted from outside."""
-    families = {p.measurement.family for p in predictions}
+    families = {p.measurement.kin for p in predictions}
     return [q for family in sorted(families) for q in _with_intervals(family, predictions)]
 
 
 def _with_intervals(family: str, predictions: Sequence[Prediction]) -> list[Prediction]:
     ratios: dict[str, list[float]] = {p.measurement.device_spec: [] for p in predictions}
     for p in predictions:
-        if p.measurement.family != family:
+        if p.measurement.kin != family:
             ratios[p.measurement.device_spec].append(p.measurement.latency_ms / p.predicted_ms)
     factors = board_factors(ratios)
     return [
-        _with_factors(p, factors[p.measurement.device_spec]) for p in predictions if p.measurement.family == family
+        _with_factors(p, factors[p.measurement.device_spec]) for p in predictions if p.measurement.kin == family
     ]
 
 

@@ -103,7 +103,7 @@ def _read(entry: Table, config: Path) -> Section:
 def _thinned(rows: Sequence[Measurement]) -> Iterator[Measurement]:
     families: dict[str, list[Measurement]] = {}
     for row in rows:
-        families.setdefault(row.family or row.network, []).append(row)
+        families.setdefault(row.kin, []).append(row)
     for members in families.values():
         kept = min(len(members), _MOST_PER_FAMILY)
         yield from (members[i * len(members) // kept] for i in range(kept))

@@ -108,15 +108,15 @@ def with_constants(predictions: Sequence[Prediction], strict: bool = False) -> t
     told = []
     for key, group in groups.items():
         constants = _by_family(group, strict)
-        added.update((id(p), constants[p.measurement.family]) for p in group)
+        added.update((id(p), constants[p.measurement.kin]) for p in group)
         own = len(constants) == 1
         told.append(Constant(*key, 0.0 if own and strict else _estimate(group), len(group), own))
     return [replace(p, constant_ms=added.get(id(p), 0.0)) for p in predictions], told
 
 
 def _by_family(group: Sequence[Prediction], strict: bool) -> Mapping[str, float]:
-    families = {p.measurement.family for p in group}
-    others = {family: [p for p in group if p.measurement.family != family] for family in families}
+    families = {p.measurement.kin for p in group}
+    others = {family: [p for p in group if p.measurement.kin != family] for family in families}
     return {family: _estimate(rest or ([] if strict else group)) for family, rest in others.items()}
 
 

@@ -15,7 +15,7 @@ from .predict import Prediction, Refused, predict, with_constants
 
 GROUPS: Mapping[str, Callable[[Measurement], str]] = {
     "device": lambda m: m.device_spec,
-    "family": lambda m: m.family or "-",
+    "family": lambda m: m.kin,
     "precision": lambda m: m.precision,
     "source": lambda m: m.source or "-",
     "measure": lambda m: m.measure or "-",

@@ -20,7 +20,7 @@ class Fold:
 
 
 _GROUPS: Mapping[str, Callable[[Measurement], str]] = {
-    "family": lambda m: m.family or m.network,
+    "family": lambda m: m.kin,
     "source": lambda m: m.source,
     "device": lambda m: m.device,
     "network": lambda m: m.network,

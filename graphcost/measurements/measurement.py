@@ -67,6 +67,11 @@ class Measurement:
         return Path(self.model).name.removesuffix(".onnx")
 
     @property
+    def kin(self) -> str:
+        """What is kept together when fit and test are split: the family, or the network itself where none is named."""
+        return self.family or self.network
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """Names of the ONNX nodes in a layer."""
         return tuple(part.strip() for part in self.layer.split(" + ")) if self.layer else ()
