@@ -14,7 +14,7 @@ from graphcost.types import FLOATS, TensorType
 from graphcost.work.control import CONTROL
 from graphcost.work.node import Work, node_work
 
-from .int8 import INT8_CONTRACTIONS, INTEGER_CONTRACTIONS, is_explicit, quantizable, quantized_precision
+from .int8 import INT8_CONTRACTIONS, INT8_PASSING, INTEGER_CONTRACTIONS, is_explicit, quantizable, quantized_precision
 from .retype import dtype_of, retype_all
 
 TF32_OPS = INT8_CONTRACTIONS | {
@@ -58,6 +58,8 @@ class AssignPrecision(Pass):
         undecided = [node for node in plan if "precision" not in node.attrs]
         for node in undecided:
             node.set_attr("precision", plan[node])
+            if (reason := _why_wider(node, plan[node], rules, operators)) is not None:
+                ctx.journal.refused(self.name, node, reason)
         casts = {node: node_work(node, operators).work.elementwise_ops for node in graph if node.op in _CASTS}
         retype_all(graph, plan, rules.fallback, lambda node: _is_free(node, operators))
         _book_casts(casts, ctx)
@@ -69,6 +71,21 @@ class AssignPrecision(Pass):
 _CASTS = ("onnx.Cast", "onnx.CastLike")
 
 
+def _why_wider(node: Node, precision: str, rules: Rules, operators: Operators) -> str | None:
+    """Why a node of real numbers stays in a wider type than the user allows; None where it does not."""
+    if precision not in ("f32", "tf32", "f16") or float_of(node) != "f32":
+        return None
+    if not _is_free(node, operators):
+        fixed = "control flow" if node.op in CONTROL else "an operator that nobody described"
+        return f"stays in {precision}: the types of {fixed} are not the builder's to choose" if rules.narrows else None
+    if not rules.calibrates:
+        return None
+    if node.op in INT8_CONTRACTIONS:
+        return f"stays in {precision}: its weight is not constant"
+    why = "not all that it reads is INT8" if node.op in INT8_PASSING else f"{node.op} has no INT8 kernel"
+    return f"stays in {precision}: {why}"
+
+
 @dataclass(frozen=True)
 class Rules:
     """What float32 becomes: in contractions, elsewhere, and whether INT8 is chosen (`calibrates`). `explicit` are the
@@ -78,6 +95,11 @@ class Rules:
     fallback: str
     calibrates: bool
     explicit: frozenset[str]
+
+    @property
+    def narrows(self) -> bool:
+        """Whether anything narrower than FP32 is allowed."""
+        return self.fallback == "f16" or self.calibrates
 
 
 def rules_of(target: Target, graph: Graph, qdq_overrules_flags: bool = False) -> Rules:
