@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from graphcost.cost_models.steps import STEPS
 from graphcost.cost_models.steps.parameters import INDEX, NAMES, parameters_of, prior
 from test_steps import conv, depthwise, moving
+from typer.testing import CliRunner
 
+from graphcost.api import analyze
+from graphcost.cli.app import app
 from graphcost.cost import KernelQuery
 from graphcost.device import load_device
 from graphcost.errors import UsageError
@@ -21,6 +25,7 @@ from graphcost.fit.write import write_device, write_shipped
 from graphcost.measurements import Measurement
 
 NANO = load_device("nano")
+MODELS = Path(__file__).parents[1] / "examples" / "models"
 FAMILIES = ("plain", "narrow", "mobile")
 
 
@@ -149,3 +154,28 @@ def test_every_parameter_that_is_shipped_is_one_of_the_model():
         for values in load_device(name).fitted.values():
             assert set(values) <= set(NAMES)
             assert np.isfinite(parameters_of(load_device(name), "f16")).all()
+
+
+def test_the_command_writes_a_device_that_predicts_its_rows_better_than_before(tmp_path):
+    """A board that takes 1.3 times as long as the profile says."""
+    said = {
+        (name, batch): analyze(MODELS / f"{name}.onnx", "nano", precision="fp16", batch=batch).totals.latency_ms
+        for name in ("resnet18", "mobilenet_v2")
+        for batch in (1, 2, 4)
+    }
+    lines = [f"nano,fp16,{name}.onnx,{ms * 1.3},{batch},compute,{name}" for (name, batch), ms in said.items()]
+    data, file = tmp_path / "data.csv", tmp_path / "mine.toml"
+    data.write_text("\n".join(["device,precision,model,latency_ms,batch,measure,family", *lines]))
+    found = CliRunner().invoke(app, ["fit", str(data), "--models", str(MODELS), "--device", "nano", "-o", str(file)])
+    assert found.exit_code == 0, found.output
+    assert "resnet18" in found.output
+    for (name, batch), ms in said.items():
+        after = analyze(MODELS / f"{name}.onnx", str(file), precision="fp16", batch=batch).totals.latency_ms
+        assert abs(after / (1.3 * ms) - 1) < 0.1
+
+
+def test_the_command_says_what_it_needs(tmp_path):
+    (tmp_path / "data.csv").write_text("device,precision,model,latency_ms\n")
+    found = CliRunner().invoke(app, ["fit", str(tmp_path / "data.csv")])
+    assert isinstance(found.exception, UsageError)
+    assert "--device and --output" in str(found.exception)

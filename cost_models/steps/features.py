@@ -126,6 +126,9 @@ def _is_depthwise(contraction: Contraction) -> bool:
 
 def _parts(at: int, query: KernelQuery) -> Iterable[_Part]:
     """One part a product. Siblings that read one tensor are one product with the channels of all."""
+    if len(query.contractions) == 1:
+        yield _part(at, query.contractions[0])
+        return
     merged: dict[Contraction, int] = {}
     for contraction in query.contractions:
         key = replace(contraction, n=0, output_dims=())
