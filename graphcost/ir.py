@@ -265,11 +265,14 @@ class Graph:
     None where the operator itself supplies it (the iteration number of a Loop).
     """
 
-    __slots__ = ("name", "epoch", "exit", "binds", "_inputs", "_weights", "_first", "_last", "_count", "_owner")
+    __slots__ = (
+        "name", "epoch", "verified_epoch", "exit", "binds", "_inputs", "_weights", "_first", "_last", "_count", "_owner",
+    )  # fmt: skip
 
     def __init__(self, name: str = "graph", inputs: Iterable[Value] = (), binds: Sequence[int | None] = ()) -> None:
         self.name = name
         self.epoch = 0
+        self.verified_epoch: int | None = None
         self.binds = tuple(binds)
         self.exit = Node("return", (), (), name="return")
         self.exit._graph = self

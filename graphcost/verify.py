@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from .ir import Graph, InvalidIR, Node, Use, Value
+from .ir import Graph, InvalidIR, Node, Value
 
 
 def verify(graph: Graph) -> None:
     """Raise InvalidIR unless every rule of the IR holds: definitions before uses, use lists that agree with operands,
-    one producer for each result, names that are unique, bodies bound to operands that exist."""
+    one producer for each result, names that are unique, bodies bound to operands that exist.
+
+    A body that is as it was when it was found valid is not looked at again.
+    """
     seen: set[Value] = {*graph.inputs, *graph.weights}
     names = {value.name for value in seen}
     if len(names) != len(seen):
@@ -18,8 +21,9 @@ def verify(graph: Graph) -> None:
             _verify_result(node, result, names)
         seen.update(node.results)
     for slot, output in enumerate(graph.exit.operands):
-        if output is None or output not in seen or Use(graph.exit, slot) not in output._uses:
+        if output is None or output not in seen or (graph.exit, slot) not in output._uses:
             raise InvalidIR(f"graph {graph.name}: output {output!r} has no definition")
+    graph.verified_epoch = graph.epoch
 
 
 def _verify_node(node: Node, seen: set[Value]) -> None:
@@ -28,7 +32,7 @@ def _verify_node(node: Node, seen: set[Value]) -> None:
             continue
         if operand not in seen:
             raise InvalidIR(f"{node.name}: operand %{operand.name} is not defined before use")
-        if Use(node, slot) not in operand._uses:
+        if (node, slot) not in operand._uses:
             raise InvalidIR(f"{node.name}: %{operand.name} does not know that it is read")
     for body in node.bodies:
         _verify_body(node, body)
@@ -48,4 +52,5 @@ def _verify_body(node: Node, body: Graph) -> None:
     for value, slot in zip(body.inputs, body.binds):
         if slot is not None and node.operand(slot) is None:
             raise InvalidIR(f"{node.name}: %{value.name} of body {body.name} is bound to slot {slot}, which is empty")
-    verify(body)
+    if body.verified_epoch != body.epoch:
+        verify(body)
