@@ -266,7 +266,8 @@ class Graph:
     """
 
     __slots__ = (
-        "name", "epoch", "verified_epoch", "exit", "binds", "_inputs", "_weights", "_first", "_last", "_count", "_owner",
+        "name", "epoch", "verified_epoch", "exit", "binds", "_inputs", "_weights", "_first", "_last", "_count",
+        "_owner",
     )  # fmt: skip
 
     def __init__(self, name: str = "graph", inputs: Iterable[Value] = (), binds: Sequence[int | None] = ()) -> None:
@@ -329,14 +330,24 @@ class Graph:
     # Order
 
     def __iter__(self) -> Iterator[Node]:
-        return _walk(self, self._first, "_after")
+        node = self._first
+        while node is not None:
+            if node._graph is self:
+                yield node
+            node = node._after
 
     def __reversed__(self) -> Iterator[Node]:
-        return _walk(self, self._last, "_before")
+        return self._back_from(self._last)
 
     def before(self, node: Node) -> Iterator[Node]:
         """The nodes that run before `node`, the latest first."""
-        return _walk(self, node._before, "_before")
+        return self._back_from(node._before)
+
+    def _back_from(self, node: Node | None) -> Iterator[Node]:
+        while node is not None:
+            if node._graph is self:
+                yield node
+            node = node._before
 
     def __len__(self) -> int:
         return self._count
@@ -467,13 +478,6 @@ class Graph:
                 if value is not None and value.producer is not None:
                     made.add_edge(value.producer, node, value=value, slot=slot)
         return made
-
-
-def _walk(graph: Graph, node: Node | None, link: str) -> Iterator[Node]:
-    while node is not None:
-        if node._graph is graph:
-            yield node
-        node = getattr(node, link)
 
 
 def clone(graph: Graph) -> Graph:

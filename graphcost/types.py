@@ -160,17 +160,7 @@ class TensorType:
     @property
     def size_bytes(self) -> int | None:
         """Bytes in memory: packed elements (two int4 share a byte), channels padded as the format asks."""
-        bits, elements = BITS[self.dtype], self.elements
-        if bits is None or elements is None:
-            return 0 if elements == 0 else None
-        return (self._padded(elements) * bits + 7) // 8
-
-    def _padded(self, elements: int) -> int:
-        lanes = CHANNEL_LANES[self.format]
-        if lanes == 1 or self.dims is None or len(self.dims) < 2:
-            return elements
-        channels = bound(self.dims[1])
-        return elements // channels * (-(-channels // lanes) * lanes) if channels else elements
+        return None if self.dims is None else _size_bytes(self.dtype, self.dims, self.format)
 
     def with_dtype(self, dtype: str) -> TensorType:
         return TensorType(dtype, self.dims, self.format, self.quantization)
@@ -194,6 +184,20 @@ def _elements(dims: tuple[Dim, ...]) -> int | None:
             return 0 if 0 in dims else None
         count *= high
     return count
+
+
+@lru_cache(maxsize=4096)
+def _size_bytes(dtype: str, dims: tuple[Dim, ...], layout: str) -> int | None:
+    bits, elements = BITS[dtype], _elements(dims)
+    if bits is None or elements is None:
+        return 0 if elements == 0 else None
+    return (_padded(elements, dims, CHANNEL_LANES[layout]) * bits + 7) // 8
+
+
+def _padded(elements: int, dims: tuple[Dim, ...], lanes: int) -> int:
+    """Elements with those that fill the last group of channels."""
+    channels = bound(dims[1]) if lanes > 1 and len(dims) > 1 else None
+    return elements // channels * (-(-channels // lanes) * lanes) if channels else elements
 
 
 @dataclass(frozen=True, slots=True)

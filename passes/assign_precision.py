@@ -61,7 +61,8 @@ class AssignPrecision(Pass):
             if (reason := _why_wider(node, plan[node], rules, operators)) is not None:
                 ctx.journal.refused(self.name, node, reason)
         casts = {node: node_work(node, operators).work.elementwise_ops for node in graph if node.op in _CASTS}
-        retype_all(graph, plan, rules.fallback, lambda node: _is_free(node, operators))
+        free = {node for node in graph if _is_free(node, operators)}
+        retype_all(graph, plan, rules.fallback, free.__contains__)
         _book_casts(casts, ctx)
         if rules.calibrates and "i8" in plan.values():
             ctx.journal.warn("INT8: post-training calibration is assumed; accuracy is not examined")

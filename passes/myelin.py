@@ -83,7 +83,8 @@ def regions_of(graph: Graph, runtime: Runtime) -> dict[Node, str]:
     begins = [seed.begins for seed in _SEEDS.values() if seed.versions.hold(runtime.family, runtime.version)]
     if not any(begin(node) for node in graph for begin in begins):
         return {}
-    found = convex_sets(graph, lambda node, parts: None if role_of(node) is None else True)
+    taken = {node for node in graph if role_of(node) is not None}
+    found = convex_sets(graph, lambda node, parts: True if node in taken else None)
     regions = [nodes for _, nodes in found if any(begin(node) for node in nodes for begin in begins)]
     return {node: _name(nodes) for nodes in regions for node in nodes if "region" not in node.attrs}
 
