@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from graphcost.ir import Graph, Node, Value
+from graphcost.journal import Journal
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import TensorType
+from graphcost.work.node import Work
 
-from .strides import Strides, contiguous, is_dense, permuted, viewed
+from .strides import Strides, contiguous, permuted, viewed
 
 _KEEPS = frozenset({
     "onnx.Conv", "onnx.ConvTranspose", "onnx.BatchNormalization", "onnx.MaxPool", "onnx.AveragePool",
@@ -19,8 +21,9 @@ _KEEPS = frozenset({
 """Operators that write their result in the memory format of operand 0: channels last stays channels last."""
 
 _CONTIGUOUS = frozenset({
-    "onnx.MatMul", "onnx.Gemm", "onnx.Einsum", "onnx.LayerNormalization", "group.layer_norm", "group.rms_norm",
-    "group.attention", "onnx.Concat", "onnx.Gather", "onnx.ReduceMean", "onnx.GlobalAveragePool",
+    "onnx.Softmax", "onnx.LogSoftmax", "group.softmax", "onnx.MatMul", "onnx.Gemm", "onnx.Einsum",
+    "onnx.LayerNormalization", "group.layer_norm", "group.rms_norm", "group.attention", "onnx.Concat", "onnx.Gather",
+    "onnx.ReduceMean", "onnx.GlobalAveragePool",
 })  # fmt: skip
 
 
@@ -36,7 +39,7 @@ class EagerViews(Pass):
     name: ClassVar[str] = "eager-views"
 
     def run(self, graph: Graph, ctx: Context) -> Change:
-        walk = _Walk(graph)
+        walk = _Walk(graph, ctx.journal)
         for node in list(graph):
             walk.visit(node)
         return Change(walk.count) if walk.count else UNCHANGED
@@ -47,6 +50,7 @@ class _Walk:
     """Strides of the values seen so far; row-major where nothing is said."""
 
     graph: Graph
+    journal: Journal
     strides: dict[Value, Strides] = field(default_factory=dict)
     count: int = 0
 
@@ -70,15 +74,15 @@ class _Walk:
         self.count += 1
 
     def _keep(self, node: Node) -> None:
-        """The result lies as the first operand of its shape does, if that one has no gaps."""
+        """The axes of the result lie in the order in which those of the first operand of its shape do, without gaps
+        (at::TensorIteratorBase::allocate_or_resize_outputs)."""
         for result in node.results[:1]:
             dims = _dims(result)
             like = next((v for v in node.inputs if len(_dims(v)) == len(dims) and self._lends(node, v, dims)), None)
             strides = None if like is None else self.of(like)
             if like is None or strides is None or strides == contiguous(_dims(like)):
                 return
-            if is_dense(_dims(like), strides):
-                self.strides[result] = _same_order(dims, strides)
+            self.strides[result] = _same_order(dims, strides)
 
     def _lends(self, node: Node, value: Value, dims: Sequence[int]) -> bool:
         return not value.is_weight and (node.op in _KEEPS or _dims(value) == tuple(dims))
@@ -140,6 +144,28 @@ def _select(walk: _Walk, node: Node) -> None:
         walk.rename(node, "aten.Gather", [strides[:axis] + strides[axis + 1 :]])
 
 
+def _expand(walk: _Walk, node: Node) -> None:
+    """`expand` is a view without a tensor of its own: operators that broadcast read the operand itself."""
+    result, source = node.results[0], node.operand(0)
+    if source is None or len(_dims(source)) != len(_dims(result)) or not result.readers:
+        return
+    if any(not _broadcasts(reader, result) for reader in result.readers):
+        return
+    result.replace_by(source)
+    walk.graph.remove(node)
+    walk.journal.removed(node.origin, "its readers broadcast", Work())
+    walk.count += 1
+
+
+def _broadcasts(reader: Node, value: Value) -> bool:
+    """Whether a node would give the same where it read the value before it was expanded."""
+    others = [other for other in reader.inputs if other is not value]
+    full = any(_dims(other) == _dims(reader.results[0]) for other in others) if reader.results else False
+    return reader.op in _BROADCASTING and full
+
+
+_BROADCASTING = frozenset({"onnx.Add", "onnx.Sub", "onnx.Mul", "onnx.Div", "onnx.Pow", "onnx.Where"})
+
 _VIEWS: Mapping[str, Callable[[_Walk, Node], None]] = {
     "onnx.Transpose": _transpose,
     "onnx.Reshape": _reshape,
@@ -149,6 +175,7 @@ _VIEWS: Mapping[str, Callable[[_Walk, Node], None]] = {
     "onnx.Slice": _slice,
     "onnx.Split": _slice,
     "onnx.Gather": _select,
+    "onnx.Expand": _expand,
 }
 
 

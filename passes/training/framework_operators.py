@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from graphcost.groups import GROUPS, Group
+from graphcost.groups.terms import is_scalar
 from graphcost.ir import Graph, Value
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 
@@ -31,17 +32,35 @@ class FrameworkOperators(Pass):
             return UNCHANGED
         on_cpu = ctx.target.device is None
         ledger = Ledger(self.name, graph, ctx)
-        chosen = [group for group in ctx.get(GROUPS) if group.kind in self.kinds and not (on_cpu and _biased(group))]
+        groups = [group for group in ctx.get(GROUPS) if group.kind in self.kinds]
+        chosen = [group for group in groups if group.kind != "attention" or _is_one_operator(group, on_cpu)]
         count = sum(outline_group(graph, group, ledger) for group in chosen)
         ledger.close()
         return Change(count) if count else UNCHANGED
 
 
-def _biased(group: Group) -> bool:
-    """Attention with a learnt bias: PyTorch's CPU has no operator that gives its gradient, and falls to
-    the written-out form (ATen/native/transformers/sdp_utils_cpp.cpp)."""
+def _is_one_operator(group: Group, on_cpu: bool) -> bool:
+    """Whether an attention was scaled_dot_product_attention and runs as such. Exporters write it with queries
+    and keys each scaled by the root of the scale (torch.onnx, symbolic_opset14), which nobody does by hand. With a bias
+    that is learnt PyTorch's CPU has no kernel that gives its gradient, and falls to the written-out form
+    (ATen/native/transformers/sdp_utils_cpp.cpp)."""
+    if len(group.nodes) > 1 and not _scales_both(group):
+        return False
     masks = [value for role, value in group.inputs.items() if role.startswith("mask")]
-    return group.kind == "attention" and any(_is_learnt(mask) for mask in masks)
+    return not (on_cpu and any(_is_learnt(mask) for mask in masks))
+
+
+def _scales_both(group: Group) -> bool:
+    """Whether both factors of the scores are multiplied by a scalar before."""
+    scores = next((node for node in group.nodes if node.op == "onnx.MatMul"), None)
+    return scores is not None and all(_is_scaled(value) for value in scores.inputs[:2])
+
+
+def _is_scaled(value: Value) -> bool:
+    node = value.producer
+    if node is not None and node.op == "onnx.Transpose":
+        node = node.inputs[0].producer
+    return node is not None and node.op in ("onnx.Mul", "onnx.Div") and any(map(is_scalar, node.inputs))
 
 
 def _is_learnt(value: Value, steps: int = 8) -> bool:

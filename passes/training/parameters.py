@@ -12,6 +12,13 @@ from graphcost.types import FLOATS, TensorType
 _STATISTICS = frozenset({("onnx.BatchNormalization", 3), ("onnx.BatchNormalization", 4)})
 """Operands that are carried along but not learnt: running mean and variance."""
 
+_LEARNING = frozenset({
+    *((name, True) for name in ("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "LayerNormalization",
+                                "InstanceNormalization", "GroupNormalization", "RMSNormalization", "PRelu")),
+    ("Gather", False),
+})  # fmt: skip
+"""Operators whose weights are parameters whatever they are called: behind operand 0; a Gather's table is operand 0."""
+
 _CONSTANT = re.compile(r"(^|/)Constant(_\d+)?(_output_\d+)?$|^val_\d+$|^onnx::(?!MatMul|Conv|Gemm)\w+_\d+$")
 """Names that exporters give to literals in the code of a network, not to its parameters."""
 
@@ -26,9 +33,11 @@ def parameters_of(graph: Graph, frozen: Sequence[str] = ()) -> list[Value]:
 def is_learnt(weight: Value) -> bool:
     """Whether a weight is a parameter, by its type, its name and its readers."""
     kind = weight.type
-    if not isinstance(kind, TensorType) or kind.dtype not in FLOATS or not kind.dims or _CONSTANT.search(weight.name):
+    if not isinstance(kind, TensorType) or kind.dtype not in FLOATS or not kind.dims:
         return False
-    return any((use.node.op, use.slot) not in _STATISTICS for use in weight.uses)
+    if any((use.node.op.rpartition(".")[2], use.slot > 0) in _LEARNING for use in weight.uses):
+        return any((use.node.op, use.slot) not in _STATISTICS for use in weight.uses)
+    return not _CONSTANT.search(weight.name)
 
 
 def following(graph: Graph) -> set[Node]:

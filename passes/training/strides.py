@@ -14,17 +14,6 @@ def contiguous(dims: Sequence[int]) -> Strides:
     return tuple(math.prod(dims[axis + 1 :]) for axis in range(len(dims)))
 
 
-def is_dense(dims: Sequence[int], strides: Strides) -> bool:
-    """Whether the elements lie without gaps and overlaps, in whatever order of the axes."""
-    ordered = sorted((stride, dim) for stride, dim in zip(strides, dims) if dim != 1)
-    expected = 1
-    for stride, dim in ordered:
-        if stride != expected:
-            return False
-        expected *= dim
-    return True
-
-
 def viewed(dims: Sequence[int], strides: Strides, new: Sequence[int]) -> Strides | None:
     """The strides of the same elements under other dims, or None where they must be copied. The rule of
     at::detail::computeStride (ATen/TensorUtils.cpp)."""
