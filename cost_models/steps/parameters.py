@@ -28,12 +28,12 @@ class Parameter:
     """By how many spreads boards of one architecture differ in it: memory, limits of power, the CPU that launches."""
 
 
-_SILICON, _HOST = 0.6, 3.0
+_BOARD = 0.6
 
 PARAMETERS: tuple[Parameter, ...] = (
     # Shares of the peak rate of the power mode that the inner loops reach. Above 1 the tile's own losses are elsewhere.
-    Parameter("conv_utilisation", 0.9, 0.12, board=_SILICON),
-    Parameter("gemm_utilisation", 1.0, 0.16, board=_SILICON),  # 1x1 convolutions at stride 1 are matrix products
+    Parameter("conv_utilisation", 0.9, 0.12, board=_BOARD),
+    Parameter("gemm_utilisation", 1.0, 0.16, board=_BOARD),  # 1x1 convolutions at stride 1 are matrix products
     Parameter("winograd_utilisation", 0.7, 0.12),
     Parameter("depthwise_utilisation", 0.05, 0.4),
     Parameter("depthwise_results_utilisation", 0.05, 0.4),  # of one result, whatever its window
@@ -45,14 +45,14 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("gather_taps", 0.5, 0.28),  # gathering pixels for a window, in taps of the window
     Parameter("idle_rounds", 0.5, 0.28),  # rounds of blocks in which the SMs fill and drain
     # Shares of the memory's peak bandwidth.
-    Parameter("contraction_bandwidth", 0.55, 0.16, board=_SILICON),
-    Parameter("depthwise_bandwidth", 0.5, 0.16, board=_SILICON),
-    Parameter("pointwise_bandwidth", 0.4, 0.2, board=_SILICON),
-    Parameter("pool_bandwidth", 0.3, 0.28, board=_SILICON),
-    Parameter("other_bandwidth", 0.5, 0.2, board=_SILICON),
+    Parameter("contraction_bandwidth", 0.55, 0.16, board=_BOARD),
+    Parameter("depthwise_bandwidth", 0.5, 0.16, board=_BOARD),
+    Parameter("pointwise_bandwidth", 0.4, 0.2, board=_BOARD),
+    Parameter("pool_bandwidth", 0.3, 0.28, board=_BOARD),
+    Parameter("other_bandwidth", 0.5, 0.2, board=_BOARD),
     # Time per kernel at 1 GHz, half of which goes with the GPU's clock.
-    Parameter("contraction_launch_us", 8.0, 0.25, board=_HOST),
-    Parameter("other_launch_us", 5.0, 0.25, board=_HOST),
+    Parameter("contraction_launch_us", 8.0, 0.25, board=_BOARD),
+    Parameter("other_launch_us", 5.0, 0.25, board=_BOARD),
 )
 
 NAMES = tuple(parameter.name for parameter in PARAMETERS)
