@@ -143,7 +143,7 @@ def _rows(predictions: Sequence[Prediction]) -> str:
     for p in predictions:
         cells.setdefault(_network(p.measurement), {})[p.measurement.device_spec] = _cell(p)
     body = [[name, *(by_board.get(board, "") for board in boards)] for name, by_board in cells.items()]
-    table = grid(["predicted / measured, ms", *boards], body, left=1)
+    table = grid(["predicted / measured, ms", *boards], body, left=0, leading=1)
     return f"<details><summary>Row by row</summary>\n\n{table}\n\n</details>"
 
 

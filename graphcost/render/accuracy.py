@@ -74,7 +74,7 @@ def accuracy_markdown(study: Study, how: str = "") -> str:
     """Summaries, constants and misses, with a newline at the end; no rows."""
     from .markdown import bullets, grid
 
-    table = grid([*study.by, *_FIGURES], _summary_rows(study), left=len(study.by))
+    table = grid([*study.by, *_FIGURES], _summary_rows(study), left=0, leading=len(study.by))
     lists = (constant_sentences(study), miss_sentences(study), refusal_sentences(study))
     return "\n\n".join(filter(None, [how, table, *map(bullets, lists)])) + "\n"
 

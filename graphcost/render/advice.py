@@ -32,7 +32,7 @@ def render_advice(
     if format == "markdown":
         from .markdown import bullets, escape, grid
 
-        blocks = [f"### {escape(_head(advice))}", bullets(map(escape, sentences)), grid(titles, rows, left=2)]
+        blocks = [f"### {escape(_head(advice))}", bullets(sentence.strip() for sentence in sentences), grid(titles, rows, left=2)]
         return "\n\n".join(filter(None, blocks)) + "\n"
     columns = [Column(t, [row[i] for row in rows], "<" if i > 3 else ">") for i, t in enumerate(titles)]
     told = [line for sentence in sentences for line in fold(sentence, screen, 8)]

@@ -51,7 +51,7 @@ def render_boards(
     if format == "markdown":
         from .markdown import escape, grid
 
-        return f"### {escape(_headline(boards))}\n\n{grid(titles, rows, left=1 if by_kernel else 3)}\n"
+        return f"### {escape(_headline(boards))}\n\n{grid(titles, rows, leading=0 if by_kernel else 3)}\n"
     left = {"kernel", *_WORDS} if by_kernel else {"board", "runtime", "precision", *_WORDS}
     columns = [Column(t, [row[i] for row in rows], "<" if t in left else ">") for i, t in enumerate(titles)]
     notes = [screen.paint(line, "yellow") for text in _notes(boards) for line in fold(text, screen, 2)]

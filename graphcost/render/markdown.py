@@ -35,10 +35,10 @@ def render_markdown(report: Report, sort: Order | None = None, top: int | None =
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def grid(titles: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A table; the last `left` columns are texts, the others numbers. Empty without rows."""
+def grid(titles: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1, leading: int = 0) -> str:
+    """A table; the first `leading` and the last `left` columns are texts, the others numbers. Empty without rows."""
     lines = [f"| {' | '.join(map(escape, row))} |" for row in rows]
-    rule = ["---:"] * (len(titles) - left) + [":---"] * left
+    rule = [":---"] * leading + ["---:"] * (len(titles) - left - leading) + [":---"] * left
     return "\n".join([f"| {' | '.join(titles)} |", f"| {' | '.join(rule)} |", *lines]) if lines else ""
 
 
