@@ -32,11 +32,12 @@ def render_advice(
     if format == "markdown":
         from .markdown import bullets, escape, grid
 
-        blocks = [f"### {escape(_head(advice))}", bullets(sentence.strip() for sentence in sentences), grid(titles, rows, left=2)]
+        told = bullets(sentence.strip() for sentence in sentences)
+        blocks = [f"### {escape(_head(advice))}", told, grid(titles, rows, left=2)]
         return "\n\n".join(filter(None, blocks)) + "\n"
     columns = [Column(t, [row[i] for row in rows], "<" if i > 3 else ">") for i, t in enumerate(titles)]
-    told = [line for sentence in sentences for line in fold(sentence, screen, 8)]
-    blocks_ = [fold(_head(advice), screen, 2), told, lay_out(columns, screen) if rows else []]
+    lines = [line for sentence in sentences for line in fold(sentence, screen, 8)]
+    blocks_ = [fold(_head(advice), screen, 2), lines, lay_out(columns, screen) if rows else []]
     return "\n\n".join("\n".join(block) for block in blocks_ if block) + "\n"
 
 
