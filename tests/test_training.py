@@ -9,6 +9,7 @@ from graphcost.cost_models.eager.fitting import amounts_of, errors_by_network
 from graphcost.cost_models.eager.model import fitted_to
 
 from graphcost.api import run
+from graphcost.cli.train_plan import memory_bytes
 from graphcost.errors import UserError
 from graphcost.training import TrainingOptions
 from graphcost.training.plan import batch_memory, largest, train_plan
@@ -130,6 +131,12 @@ def test_memory_at_any_batch_is_that_of_an_analysis_there(shared):
     for batch in (1, 7, 32):
         totals = analysed(model, device="tx2", batch=batch).report.totals.training
         assert memory.reserved(batch).peak_reserved_bytes == totals.peak_reserved_bytes
+
+
+@pytest.mark.parametrize("text", ["4", "4 apples", "GiB"])
+def test_a_size_without_number_or_unit_is_refused(text):
+    with pytest.raises(UserError, match="such as 4GiB"):
+        memory_bytes(text, None)
 
 
 def test_checkpoints_amp_and_frozen_layers_make_room(shared):

@@ -49,6 +49,8 @@ def memory_bytes(text: str, device: str | None) -> int:
 
     if text:
         try:
+            if not text.strip()[-1:].isalpha():
+                raise UsageError("no unit")
             return int(parse_gate(f"peak_memory>{text}").limit)
         except UsageError:
             raise UsageError(f"--memory '{text}' is no size with its unit, such as 4GiB or 6000MiB") from None
