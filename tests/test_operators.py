@@ -91,7 +91,7 @@ def test_a_small_fit_of_its_own_predicts_blocks_that_it_did_not_see(tool, measur
     parameters = fit_of(V100, "f32").parameters
     x, physical = tool.features_of(rows, catalogue, machine, parameters)
     ratio = rows.latency_ms / physical
-    trees = tool.fit_trees(x[~test], ratio[~test], rows.block[~test], 40, 31)
+    trees = tool.fit_trees(x[~test], ratio[~test], rows.block[~test], tool.Growth(trees=40))
     error = physical[test] * trees.predict(x[test]) / rows.latency_ms[test] - 1
     print(f"{test.sum()} rows left out: RMSPE {np.sqrt(np.mean(error**2)):.1%}, physics alone "
           f"{np.sqrt(np.mean((physical[test] / rows.latency_ms[test] - 1) ** 2)):.1%}")  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,17 +30,21 @@ class Operators:
     def estimate(self, queries: Sequence[KernelQuery], device: DeviceProfile) -> list[Estimate]:
         answers: list[Estimate] = [self._refusal(query, device) for query in queries]
         for precision in dict.fromkeys(query.precision for query in queries):
-            fit, machine = fit_of(device, precision), None
-            if fit is not None:
-                machine = machine_of(device, precision, fit.unit)
-            if fit is None or machine is None:
-                continue
             own = [i for i, q in enumerate(queries) if q.precision == precision and is_convolution(q)]
-            for start in range(0, len(own), _CHUNK):
-                chunk = own[start : start + _CHUNK]
-                for i, cost in zip(chunk, self._costs([queries[i] for i in chunk], fit, machine, device)):
-                    answers[i] = cost
+            for i, cost in zip(own, self._of_one_precision([queries[i] for i in own], device, precision)):
+                answers[i] = cost
         return answers
+
+    def _of_one_precision(
+        self, queries: Sequence[KernelQuery], device: DeviceProfile, precision: str
+    ) -> Iterator[Estimate]:
+        """The costs of convolutions, in order; none at all where nothing was measured or a rate is not known."""
+        fit = fit_of(device, precision)
+        machine = machine_of(device, precision, fit.unit) if fit else None
+        if fit is None or machine is None:
+            return
+        for start in range(0, len(queries), _CHUNK):
+            yield from self._costs(queries[start : start + _CHUNK], fit, machine, device)
 
     def _refusal(self, query: KernelQuery, device: DeviceProfile) -> Refusal:
         if not is_convolution(query):
