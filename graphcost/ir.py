@@ -112,8 +112,8 @@ class Node:
     """
 
     __slots__ = (
-        "op", "name", "_slots", "_operands", "_inputs", "_results", "_attrs", "_bodies", "_origin", "_graph", "_before",
-        "_after",
+        "op", "name", "_slots", "_operands", "_inputs", "_results", "_attrs", "_bodies", "_origin", "_gathered",
+        "_graph", "_before", "_after",
     )  # fmt: skip
 
     def __init__(
@@ -131,6 +131,7 @@ class Node:
         self.name = name or (results[0].name if results else op)
         self._attrs = dict(attrs) if attrs else {}
         self._origin = default_origin(self.name, bodies) if origin is None else tuple(origin)
+        self._gathered: tuple[tuple[int, ...], tuple[Origin, ...]] | None = None
         self._graph: Graph | None = None
         self._before: Node | None = None
         self._after: Node | None = None
@@ -183,14 +184,19 @@ class Node:
 
     @property
     def origin(self) -> tuple[Origin, ...]:
-        """The ONNX nodes that this one stands for: its own, and those of the nodes in its bodies."""
+        """The ONNX nodes that this one stands for: its own, and those of the nodes in its bodies. Gathered once for as
+        long as no body changes."""
         if not self._bodies:
             return self._origin
-        return merge_origins(self._origin, *(node.origin for body in self._bodies for node in body))
+        epochs = tuple(body.epoch for body in self._bodies)
+        if self._gathered is None or self._gathered[0] != epochs:
+            inside = (node.origin for body in self._bodies for node in body)
+            self._gathered = epochs, merge_origins(self._origin, *inside)
+        return self._gathered[1]
 
     @origin.setter
     def origin(self, origin: Sequence[Origin]) -> None:
-        self._origin = tuple(origin)
+        self._origin, self._gathered = tuple(origin), None
         self._touch()
 
     def operand(self, slot: int) -> Value | None:

@@ -21,7 +21,7 @@ def siblings(graph: Graph, ops: Set[str] = frozenset({CONV}), *, dequantizing: b
     through DequantizeLinear are left out unless `dequantizing`."""
     groups: dict[tuple[Value, Hashable], list[Node]] = {}
     for node in graph:
-        if (dequantizing or not _dequantizes(node)) and (key := _key(node, ops)) is not None:
+        if (key := _key(node, ops)) is not None and (dequantizing or not _dequantizes(node)):
             groups.setdefault(key, []).append(node)
     parts = [group[at : at + WIDEST] for group in groups.values() for at in range(0, len(group), WIDEST)]
     return [part for part in parts if len(part) > 1]
@@ -29,9 +29,12 @@ def siblings(graph: Graph, ops: Set[str] = frozenset({CONV}), *, dequantizing: b
 
 def _key(node: Node, ops: Set[str]) -> tuple[Value, Hashable] | None:
     """The tensor that it reads, and what must be equal; None for what never merges."""
+    data = node.operand(0)
+    if data is None or data.use_count < 2:
+        return None
     inside = _inside(node, ops)
-    data, conv = node.operand(0), inside[0] if inside else None
-    if data is None or conv is None or conv.op not in ops or conv.attrs.get("group", 1) != 1:
+    conv = inside[0] if inside else None
+    if conv is None or conv.op not in ops or conv.attrs.get("group", 1) != 1:
         return None
     if any(value is not data and not value.is_weight for value in node.inputs):
         return None

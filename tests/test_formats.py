@@ -12,8 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from effort import calls
+from graphcost.passes.assign_formats import AssignFormats
 from graphcost.passes.formats.capabilities import Capabilities, rows
 from graphcost.passes.formats.elimination import Problem
+from harness import make_context
 
 import graphcost
 from graphcost.api import Run
@@ -138,6 +141,30 @@ def test_elimination_finds_what_trying_everything_finds(seed: int) -> None:
 
     best = min(map(total, itertools.product(*map(range, states))))
     assert total(tuple(problem.solve())) == best
+
+
+def _dense_block(layers: int) -> str:
+    """Convolutions that each read all results before them side by side, as in a DenseNet."""
+    lines, made = ["graph dense(%v0: f16[1,32,8,8]) {", "  weight %w: f16[32,32,1,1]"], ["%v0"]
+    for number in range(1, layers + 1):
+        parts = ", ".join(made)
+        lines.append(f"  %c{number}: f16[1,{32 * number},8,8] = trt.concat_view({parts}) axis=1")
+        lines.append(f"  weight %w{number}: f16[32,{32 * number},1,1]")
+        lines.append(f'  %v{number}: f16[1,32,8,8] = onnx.Conv(%c{number}, %w{number}) precision="f16"')
+        made.append(f"%v{number}")
+    weights = [line for line in lines if "weight" in line]
+    nodes = [line for line in lines[1:] if "weight" not in line]
+    return "\n".join([lines[0], *weights, *nodes, f"  return {made[-1]}", "}"])
+
+
+def test_effort_grows_with_the_operands_of_concats_and_not_faster() -> None:
+    def calls_per_operand(layers: int) -> float:
+        graph = parse_graph(_dense_block(layers))
+        context = make_context(graph, make_target("orin-nano", None, "fp16"))
+        operands = sum(len(node.operands) for node in graph)
+        return calls(lambda: AssignFormats().run(graph, context)) / operands
+
+    assert calls_per_operand(48) < 1.1 * calls_per_operand(12)
 
 
 # Laws

@@ -184,6 +184,18 @@ def test_a_node_stands_for_itself_and_a_kernel_for_what_is_inside() -> None:
     assert kernel.origin == (Origin("bn"), Origin("relu", 1.0))
 
 
+def test_a_kernel_knows_when_what_it_stands_for_changed() -> None:
+    graph, (first, second) = chain(2)
+    body = Graph("body", [Value("a", F32)], binds=[0])
+    inner = body.append(Node("onnx.Relu", body.inputs, [Value("b", F32)], name="relu"))
+    kernel = Node("trt.kernel", graph.inputs, [second.results[0]], bodies=[body])
+    assert kernel.origin == (Origin("relu"),)
+    inner.origin = [Origin("relu", 0.5)]
+    assert kernel.origin == (Origin("relu", 0.5),)
+    kernel.origin = [Origin("bn")]
+    assert kernel.origin == (Origin("bn"), Origin("relu", 0.5))
+
+
 # Bodies
 
 
@@ -270,6 +282,17 @@ def test_bodies_are_bound_to_operands_that_exist(binds: tuple[int, ...], reason:
     body.outputs = body.inputs
     graph.append(Node("trt.kernel", graph.inputs, [Value("k", F32)], bodies=[body]))
     with pytest.raises(InvalidIR, match=reason):
+        graph.verify()
+
+
+def test_a_body_is_verified_again_once_it_changed() -> None:
+    graph, _ = chain(1)
+    body, (first, second) = chain(2)
+    body.binds = (0,)
+    graph.append(Node("trt.kernel", graph.inputs, [Value("k", NONE)], bodies=[body]))
+    graph.verify()
+    body.move_before(first, second)
+    with pytest.raises(InvalidIR, match="not defined before use"):
         graph.verify()
 
 

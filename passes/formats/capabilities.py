@@ -73,8 +73,9 @@ class Capabilities:
     def formats_by_node(self, nodes: Iterable[Node]) -> dict[Node, tuple[Formats, ...]]:
         """What the kernels of each node read and write, preferred first. Kernels that take any format are offered those
         only on which another one insists: to go elsewhere would bring reformats and nothing else."""
-        found = {node: self.formats_of(node) for node in nodes}
-        free = {node for node in found if "*" in "".join(self.row_of(node).formats)}
+        rows_by_node = {node: self.row_of(node) for node in nodes}
+        found = {node: self._formats(node, row) for node, row in rows_by_node.items()}
+        free = {node for node, row in rows_by_node.items() if "*" in "".join(row.formats)}
         used = {layout for node, pairs in found.items() if node not in free for pair in pairs for layout in pair}
         used |= {"linear", *(_format(value) for node in found for value in (*node.inputs, *node.results))}
         for node in free:
@@ -83,12 +84,14 @@ class Capabilities:
 
     def formats_of(self, node: Node) -> tuple[Formats, ...]:
         """What the kernels of a node read and write, preferred first; linear where the table has nothing that fits."""
+        return self._formats(node, self.row_of(node))
+
+    def _formats(self, node: Node, row: Row) -> tuple[Formats, ...]:
         current = _format(node.operand(0)), _format(node.results[0])
         if node.op in (REFORMAT, NOOP) and not node.bodies:
             return (current,)
-        row, (read, written) = self.row_of(node), _types(node)
-        found = [pair for text in row.formats for pair in self._pairs(text, read, written)]
-        fitting = [pair for pair in found if _fits(node, pair)]
+        read, written = _types(node)
+        fitting = _fitting(node, [pair for text in row.formats for pair in self._pairs(text, read, written)])
         kept = [current] if node.op == REFORMAT and current in fitting else []
         return tuple(dict.fromkeys((*kept, *fitting))) or (("linear", "linear"),)
 
@@ -163,15 +166,21 @@ def _is_first(node: Node) -> bool:
     return isinstance(channels, int) and channels <= FIRST_LAYER_CHANNELS
 
 
-def _fits(node: Node, pair: Formats) -> bool:
+def _fitting(node: Node, pairs: Sequence[Formats]) -> list[Formats]:
     """Parts of a buffer begin at whole groups of channels; only first layers read HWC4."""
-    if "hwc4" in pair and not _is_first(node):
-        return False
+    if not _is_first(node):
+        pairs = [pair for pair in pairs if "hwc4" not in pair]
+    places = _places(node)
+    return [pair for pair in pairs if all(place % CHANNEL_LANES[pair[0]] == 0 for place in places)]
+
+
+def _places(node: Node) -> set[int]:
+    """The channels at which parts begin, as multiples of these numbers; an unknown one may be anywhere."""
     if node.op not in BORDER_VIEWS or node.attrs.get("axis") != 1:
-        return True
+        return set()
     before = node.operands[:-1] if node.op == "trt.concat_view" else ()
-    places = [node.attrs.get("start", 0), *(_channels(value) for value in before)]
-    return all(isinstance(place, int) and place % CHANNEL_LANES[pair[0]] == 0 for place in places)
+    places = {node.attrs.get("start", 0), *map(_channels, before)}
+    return {place if isinstance(place, int) else 1 for place in places}
 
 
 def _format(value: Value | None) -> str:

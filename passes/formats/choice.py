@@ -10,6 +10,7 @@ import numpy as np
 
 from graphcost.formats import is_relabeling
 from graphcost.ir import Graph, Node, Value
+from graphcost.kernels import precision_of
 from graphcost.types import TensorType
 
 from ..values import is_output
@@ -43,7 +44,8 @@ def choose(
 ) -> dict[Node, Candidate]:
     """One candidate for each node. Ties go to the first; deterministic; time grows linearly with the nodes of networks
     whose branches are few at a time."""
-    edges = [_edge(value, candidates) for value in graph.values() if is_activation(value)]
+    own = {node: precision_of(node) for node in candidates}
+    edges = [_edge(value, candidates, own) for value in graph.values() if is_activation(value)]
     steps = [(edge, pair, step) for edge in edges for pair, step in edge.steps()]
     for (edge, pair, _), cost in zip(steps, step_costs([step for _, _, step in steps])):
         edge.costs[pair] = cost
@@ -52,8 +54,9 @@ def choose(
 
 def stands(node: Node, found: Candidate) -> bool:
     """Whether the types around a node are those of a candidate already."""
-    reads = (_wanted(node, slot, value, [found])[0] == _now(value) for slot, value in activations(node))
-    return all(reads) and all(_written(v, node, [found])[0] == _now(v) for v in node.results if is_activation(v))
+    own = precision_of(node)
+    reads = (_wanted(node, slot, value, [found], own)[0] == _now(value) for slot, value in activations(node))
+    return all(reads) and all(_written(v, node, [found], own)[0] == _now(v) for v in node.results if is_activation(v))
 
 
 def _now(value: Value) -> Layout:
@@ -66,16 +69,17 @@ def _placed(value: Value, dtype: str, layout: str) -> Layout:
     return dtype, (layout if is_image(value.type) else "linear")
 
 
-def _wanted(node: Node, slot: int, value: Value, ways: Sequence[Candidate]) -> list[Layout]:
-    """What each candidate of a reader wants."""
-    dtypes = {precision: reads_dtype(node, slot, value, precision) for precision in {way.precision for way in ways}}
+def _wanted(node: Node, slot: int, value: Value, ways: Sequence[Candidate], own: str) -> list[Layout]:
+    """What each candidate of a reader wants, whose own precision is given: finding it costs as much as the reader has
+    operands."""
+    dtypes = {asked: reads_dtype(node, slot, value, asked or own) for asked in {way.precision for way in ways}}
     residual = is_residual(node, slot)
     return [_placed(value, dtypes[way.precision], way.writes if residual else way.reads) for way in ways]
 
 
-def _written(value: Value, maker: Node, ways: Sequence[Candidate]) -> list[Layout]:
+def _written(value: Value, maker: Node, ways: Sequence[Candidate], own: str) -> list[Layout]:
     """What each candidate of the producer writes."""
-    dtypes = {precision: writes_dtype(maker, value, precision) for precision in {way.precision for way in ways}}
+    dtypes = {asked: writes_dtype(maker, value, asked or own) for asked in {way.precision for way in ways}}
     return [_placed(value, dtypes[way.precision], way.writes) for way in ways]
 
 
@@ -100,11 +104,11 @@ class _Edge:
         targets = dict.fromkeys(layout for layouts in self.wanted for layout in layouts)
         if self.declared is not None:
             targets[self.declared] = None
+        types = {layout: stored(kind, *layout) for layout in dict.fromkeys((*self.written, *targets))}
         for made in dict.fromkeys(self.written):
             for other in targets:
-                step = stored(kind, *made), stored(kind, *other)
-                if made != other and not is_relabeling(*step):
-                    yield (made, other), step
+                if made != other and not is_relabeling(types[made], types[other]):
+                    yield (made, other), (types[made], types[other])
 
     def price(self, made: Layout, wanted: Layout) -> float:
         return self.costs.get((made, wanted), 0.0)
@@ -113,11 +117,11 @@ class _Edge:
         return np.array([[self.price(made, other) for other in wanted] for made in self.written])
 
 
-def _edge(value: Value, candidates: Mapping[Node, Sequence[Candidate]]) -> _Edge:
+def _edge(value: Value, candidates: Mapping[Node, Sequence[Candidate]], own: Mapping[Node, str]) -> _Edge:
     maker = value.producer if value.producer in candidates else None
-    written = [_now(value)] if maker is None else _written(value, maker, candidates[maker])
+    written = [_now(value)] if maker is None else _written(value, maker, candidates[maker], own[maker])
     uses = [(node, slot) for node, slot in value.uses if node in candidates]
-    wanted = [_wanted(node, slot, value, candidates[node]) for node, slot in uses]
+    wanted = [_wanted(node, slot, value, candidates[node], own[node]) for node, slot in uses]
     return _Edge(value, maker, written, [node for node, _ in uses], wanted, _now(value) if is_output(value) else None)
 
 

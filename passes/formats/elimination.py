@@ -125,7 +125,8 @@ class _Solver:
             shape = [1] * len(scope)
             for axis, length in zip(axes, factor.costs.shape):
                 shape[axis] = length
-            total += factor.costs.transpose(np.argsort(axes)).reshape(shape)
+            order = sorted(range(len(axes)), key=axes.__getitem__)
+            total += factor.costs.transpose(order).reshape(shape)
         return total
 
     def _read_back(self) -> list[int]:

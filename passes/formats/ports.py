@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 
 from graphcost.ir import Node, Value
 from graphcost.kernels import kind_of, precision_of
@@ -17,6 +17,8 @@ REFORMAT, NOOP = "trt.reformat", "trt.noop"
 
 BORDER_VIEWS = frozenset({"trt.concat_view", "trt.slice_view"})
 """A part and its whole lie in one buffer: in one type and one format."""
+
+_IN_PLACE = VIEWS | BORDER_VIEWS
 
 CONVERTING = frozenset({
     "onnx.Cast", "onnx.CastLike", "onnx.QuantizeLinear", "onnx.DequantizeLinear", REFORMAT, NOOP,
@@ -38,16 +40,16 @@ def dtype_of(value: Value) -> str:
     return value.type.dtype if isinstance(value.type, TensorType) else "?"
 
 
-def activations(node: Node) -> list[tuple[int, Value]]:
+def activations(node: Node) -> Iterator[tuple[int, Value]]:
     """The slots that read an activation, in order: TensorRT's `Input Tensor 0`, `1`, …"""
-    return [(slot, v) for slot, v in enumerate(node.operands) if v is not None and is_activation(v)]
+    return ((slot, v) for slot, v in enumerate(node.operands) if v is not None and is_activation(v))
 
 
 def is_residual(node: Node, slot: int) -> bool:
     """Whether an operand is added behind a convolution: it lies as the result does."""
-    if not any(inner.op in CONVOLUTIONS for body in node.bodies[:1] for inner in body):
+    if not node.bodies or slot == next((at for at, _ in activations(node)), slot):
         return False
-    return slot != next((at for at, value in enumerate(node.operands) if is_activation(value)), slot)
+    return any(inner.op in CONVOLUTIONS for inner in node.bodies[0])
 
 
 def reads_dtype(node: Node, slot: int, value: Value, precision: str | None = None) -> str:
@@ -56,7 +58,7 @@ def reads_dtype(node: Node, slot: int, value: Value, precision: str | None = Non
     A convolution in INT8 adds residuals as they come (`i8f16` kernels, layer `Conv_34 + Add_36 + Relu_37` of
     trex_tv-resnet18_A100_b32_qat). What Q/DQ around a kernel say is left as it is.
     """
-    if node.op in VIEWS | BORDER_VIEWS:
+    if node.op in _IN_PLACE:
         return _moves_over(node, precision)
     wanted = _computes_over(node, precision)
     if wanted is None or (wanted == "i8" and (is_residual(node, slot) or _is_dequantized(value))):
@@ -66,7 +68,7 @@ def reads_dtype(node: Node, slot: int, value: Value, precision: str | None = Non
 
 def writes_dtype(node: Node, result: Value, precision: str | None = None) -> str:
     """The element type that a kernel itself writes. An INT8 kernel may write any (`i8i8`, `i8f16`, `i8f32`)."""
-    if node.op in VIEWS | BORDER_VIEWS:
+    if node.op in _IN_PLACE:
         return _moves_over(node, precision)
     wanted = _computes_over(node, precision)
     return dtype_of(result) if wanted is None or wanted == "i8" or not is_activation(result) else wanted
@@ -101,7 +103,7 @@ def other_precisions(node: Node) -> tuple[str, ...]:
     """Precisions beside the one decided in which a kernel may run: one that only moves FP16 numbers may as well move
     them in FP32, in front of the conversion (layer `resnet50/conv1_conv/Conv2D__6`, a Shuffle [LIN:FP32] in
     trex_tf-resnet_RTX3090_fp16)."""
-    moves = node.op in VIEWS | BORDER_VIEWS or (kind_of(node) == "copy" and not is_copy(node))
+    moves = node.op in _IN_PLACE or (kind_of(node) == "copy" and not is_copy(node))
     return ("f32",) if moves and precision_of(node) == "f16" and node.op not in CONVERTING else ()
 
 
@@ -113,6 +115,6 @@ def is_image(kind: Type) -> bool:
 def stored(kind: TensorType, dtype: str, layout: str) -> TensorType:
     """The type in memory."""
     placed = layout if is_image(kind) else "linear"
-    if dtype == kind.dtype:
-        return replace(kind, format=placed)
-    return replace(kind, dtype=dtype, format=placed, quantization=CALIBRATED if dtype == "i8" else None)
+    if dtype != kind.dtype:
+        return TensorType(dtype, kind.dims, placed, CALIBRATED if dtype == "i8" else None)
+    return kind if placed == kind.format else TensorType(dtype, kind.dims, placed, kind.quantization)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from graphcost.formats import is_relabeling
 from graphcost.ir import Graph, Node, Value
+from graphcost.kernels import precision_of
 from graphcost.pipeline import Context
 from graphcost.types import TensorType
 
@@ -51,7 +52,8 @@ class Reformatting:
 
     def run(self) -> int:
         """How many places were changed: types set, nodes inserted."""
-        wishes = {value: self._wishes(value) for value in self.graph.values() if is_activation(value)}
+        own = {node: precision_of(node) for node in (*self.graph, self.graph.exit)}
+        wishes = {value: self._wishes(value, own) for value in self.graph.values() if is_activation(value)}
         count = sum(self._settle(value, wished) for value, wished in wishes.items())
         for node in self.graph:
             if ATTRIBUTE in node.attrs:
@@ -59,9 +61,11 @@ class Reformatting:
                 count += 1
         return count
 
-    def _wishes(self, value: Value) -> list[_Wish]:
-        """What the readers of a value want; the network's caller wants outputs as they were declared."""
-        return [_Wish(node, slot, _wanted(node, slot, value), node is self.graph.exit) for node, slot in value.uses]
+    def _wishes(self, value: Value, own: Mapping[Node, str]) -> list[_Wish]:
+        """What the readers of a value want, by their own precisions; the network's caller wants outputs as they were
+        declared."""
+        wanted = ((node, slot, _wanted(node, slot, value, own[node])) for node, slot in value.uses)
+        return [_Wish(node, slot, kind, node is self.graph.exit) for node, slot, kind in wanted]
 
     def _settle(self, value: Value, wishes: list[_Wish]) -> int:
         """Give a value the type that its producer writes, and each reader what it wants."""
@@ -121,13 +125,13 @@ def _chosen(node: Node) -> tuple[str, str] | None:
     return (str(formats[0]), str(formats[1])) if isinstance(formats, tuple) and len(formats) == 2 else None
 
 
-def _wanted(node: Node, slot: int, value: Value) -> TensorType:
-    """What the attribute says; without it a node wants what it reads now."""
+def _wanted(node: Node, slot: int, value: Value, own: str) -> TensorType:
+    """What the attribute says, for a node of this precision; without it a node wants what it reads now."""
     chosen = _chosen(node)
     assert isinstance(value.type, TensorType)
     if chosen is None:
         return value.type
-    return stored(value.type, reads_dtype(node, slot, value), chosen[is_residual(node, slot)])
+    return stored(value.type, reads_dtype(node, slot, value, own), chosen[is_residual(node, slot)])
 
 
 def _written(value: Value) -> TensorType:
