@@ -14,6 +14,7 @@ from .pipeline import Analyses, Analysis
 if TYPE_CHECKING:
     from .memory import MemoryProfile
     from .shapes.facts import Facts
+    from .work.measures import Measures
     from .work.node import NodeWork
 
 
@@ -21,6 +22,17 @@ def _work(graph: Graph, analyses: Analyses) -> Mapping[Node, NodeWork]:
     from .work.node import work_table
 
     return work_table(graph, analyses.operators)
+
+
+def _measures(graph: Graph, analyses: Analyses) -> Measures:
+    from .work.measures import Measures
+
+    return Measures(analyses.operators)
+
+
+def _same_measures(graph: Graph, kept: Measures, fresh: Measures) -> bool:
+    """Of nodes that still stand: others are never asked about."""
+    return all(fresh.work_of(node) == work for node, work in kept.known.items() if node.graph is graph)
 
 
 def _values(graph: Graph, analyses: Analyses) -> Facts:
@@ -66,6 +78,9 @@ def _same_memory(graph: Graph, kept: MemoryProfile, fresh: MemoryProfile) -> boo
 
 WORK: Analysis[Mapping[Node, NodeWork]] = Analysis("work", _work)
 """The work of each node of the graph; what is in bodies is in the node that holds them."""
+
+MEASURES: Analysis[Measures] = Analysis("measures", _measures, _same_measures)
+"""The work of single nodes, measured when a pass first asks. It survives passes that tell of each node they change."""
 
 VALUES: Analysis[Facts] = Analysis("values", _values, _same_values)
 """The data of small tensors that are known before the network runs: of weights and of results."""

@@ -10,7 +10,7 @@ from graphcost.ir import Graph, Node, Value
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import FLOATS, Constant, TensorType
 
-from .ledger import Ledger, executed_graphs
+from .ledger import PRESERVED, Ledger, executed_graphs
 from .values import FreshNames
 
 
@@ -33,7 +33,7 @@ class CanonicalizeArithmetic(Pass):
         nodes = (node for part in executed_graphs(graph) for node in part)
         count = sum(writing.visit(node) for node in nodes if node.op in _FORMS)
         writing.ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 @dataclass

@@ -10,7 +10,7 @@ from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import Dim, TensorType, product
 
 from .channelwise import is_constant
-from .ledger import Ledger, executed_graphs
+from .ledger import PRESERVED, Ledger, executed_graphs
 from .values import FreshNames
 from .views import dims_of, reshape_to, target_of
 
@@ -37,7 +37,7 @@ class CanonicalizeContraction(Pass):
         nodes = (node for part in executed_graphs(graph) for node in part)
         count = sum(linear.visit(node) for node in nodes if node.op == "onnx.MatMul")
         linear.ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 class _Layer(NamedTuple):

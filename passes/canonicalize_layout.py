@@ -10,7 +10,7 @@ from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import TensorType
 
 from .eliminate_noops import leave_out
-from .ledger import Ledger, executed_graphs
+from .ledger import PRESERVED, Ledger, executed_graphs
 from .permutation import before_reshape, compose, moves_data, permutation_of
 from .values import FreshNames
 from .views import VIEWS, dims_of, reshape_to, target_of
@@ -41,7 +41,7 @@ class CanonicalizeLayout(Pass):
         layout = _Layout(Ledger(self.name, graph, ctx))
         count = sum(layout.settle(node) for part in executed_graphs(graph) for node in part)
         layout.ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 class _Plan(NamedTuple):

@@ -10,7 +10,7 @@ from graphcost.ir import Graph, Node, Origin, Value
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import Constant, TensorType
 
-from .ledger import Ledger, executed_graphs
+from .ledger import PRESERVED, Ledger, executed_graphs
 from .values import FreshNames
 from .views import dims_of, reshape_to, target_of
 
@@ -35,7 +35,7 @@ class CanonicalizeSlices(Pass):
         nodes = (node for part in executed_graphs(graph) for node in part)
         count = sum(slicing.visit(node) for node in nodes if node.op in _FORMS)
         slicing.ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 @dataclass

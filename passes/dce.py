@@ -8,7 +8,7 @@ from typing import ClassVar
 from graphcost.ir import Graph
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 
-from .ledger import Ledger, executed_graphs
+from .ledger import PRESERVED, Ledger, executed_graphs
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class RemoveDeadCode(Pass):
         ledger = Ledger(self.name, graph, ctx)
         count = sum(_sweep(part, ledger) for part in executed_graphs(graph))
         ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 def _sweep(graph: Graph, ledger: Ledger) -> int:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from graphcost.ir import Graph, Node, Value
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 
-from .ledger import Ledger, executed_graphs
+from .ledger import PRESERVED, Ledger, executed_graphs
 from .noops import NOOPS, Noop
 from .values import is_output
 
@@ -34,7 +34,7 @@ class EliminateNoops(Pass):
         nodes = (node for part in executed_graphs(graph) for node in part if node.op not in self.keep)
         count = sum(_eliminate(node, ledger) for node in nodes)
         ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 def _eliminate(node: Node, ledger: Ledger) -> bool:

@@ -10,7 +10,7 @@ from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import Type
 
 from .channelwise import CHANNELWISE, NORM, Affine, Unfit, anchor_of
-from .ledger import Ledger, executed_graphs
+from .ledger import PRESERVED, Ledger, executed_graphs
 from .values import FreshNames
 
 
@@ -33,7 +33,7 @@ class FoldBatchNorm(Pass):
         candidates = (node for part in executed_graphs(graph) for node in part if node.op in CHANNELWISE)
         count = sum(folding.fold(node) for node in candidates)
         folding.ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 @dataclass

@@ -10,7 +10,7 @@ from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.rewrite import Reject, scalar_of
 from graphcost.work.sizes import integers
 
-from .ledger import Ledger, executed_graphs
+from .ledger import PRESERVED, Ledger, executed_graphs
 from .views import dims_of
 
 
@@ -32,7 +32,7 @@ class FoldPadding(Pass):
         nodes = (node for part in executed_graphs(graph) for node in part)
         count = sum(_fold(node, ledger) for node in nodes if node.op == "onnx.Pad")
         ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 def _fold(pad: Node, ledger: Ledger) -> bool:

@@ -11,7 +11,7 @@ from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.shapes import Facts
 from graphcost.types import TensorType
 
-from .ledger import Ledger, executed_graphs
+from .ledger import PRESERVED, Ledger, executed_graphs
 from .training.parameters import following
 from .values import constant_of, is_known, is_output
 
@@ -51,7 +51,7 @@ class FoldShapes(Pass):
         nodes = [node for part in executed_graphs(graph) for node in part if node not in learnt]
         count = sum(self._fold(node, facts, ledger) for node in nodes)
         ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
     def _fold(self, node: Node, facts: Facts, ledger: Ledger) -> bool:
         reason = _why_known(node, facts)

@@ -13,7 +13,7 @@ from graphcost.rewrite import Reject, Versions, in_order, outline
 from graphcost.target import Target
 from graphcost.types import TensorType
 
-from .ledger import Ledger
+from .ledger import PRESERVED, Ledger
 from .myelin_roles import is_strided
 from .views import dims_of
 
@@ -48,7 +48,7 @@ class FuseAttention(Pass):
             return UNCHANGED
         # Groups share no nodes, so the others stand as they did and need not be looked for again.
         ctx.analyses.put(GROUPS, tuple(group for group in groups if group not in fused))
-        return Change(len(fused), frozenset({GROUPS}))
+        return Change(len(fused), PRESERVED | {GROUPS})
 
 
 def _fuse(graph: Graph, group: Group, target: Target, ledger: Ledger) -> bool:

@@ -9,7 +9,7 @@ from graphcost.pipeline import UNCHANGED, Change, Context
 from graphcost.rewrite import FusionRule, Match, apply_rules, rules_for
 from graphcost.types import FLOATS, Attr, TensorType
 
-from .ledger import Ledger
+from .ledger import PRESERVED, Ledger
 
 CONVOLUTIONS = frozenset({"onnx.Conv", "onnx.ConvTranspose"})
 
@@ -30,7 +30,7 @@ def fuse(name: str, graph: Graph, rules: tuple[FusionRule, ...], ctx: Context) -
     ledger = Ledger(name, graph, ctx)
     applied = apply_rules(graph, rules_for(rules, ctx.target), ctx.journal, ledger.book)
     ledger.close()
-    return Change(applied.count) if applied.count else UNCHANGED
+    return Change(applied.count, PRESERVED) if applied.count else UNCHANGED
 
 
 def anchor_precision(match: Match) -> Mapping[str, Attr]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from graphcost.analyses import MEASURES
 from graphcost.ir import Graph, Node, Value, merge_origins
-from graphcost.pipeline import Context
+from graphcost.pipeline import Analysis, Context
 from graphcost.work.control import CONTROL
-from graphcost.work.node import Work, node_work
+from graphcost.work.measures import Measures
+from graphcost.work.node import Work
 
 
 def executed_graphs(graph: Graph) -> Iterator[Graph]:
@@ -21,21 +24,29 @@ def executed_graphs(graph: Graph) -> Iterator[Graph]:
     yield graph
 
 
+PRESERVED: frozenset[Analysis[Any]] = frozenset({MEASURES})
+"""What still holds after a pass that touches whatever it changes."""
+
+
 @dataclass
 class Ledger:
     """Books what one run of a pass removes from `graph`.
 
     Whoever changes a node touches it first; `close` books what the nodes that stay have lost. Each node is measured
-    at most twice. A node in a body works as often as the node that holds the body says, so what changes inside is
-    measured there, at the top.
+    at most twice, and what is known of it then serves the next pass, if this one says that it preserves MEASURES.
+    A node in a body works as often as the node that holds the body says, so what changes inside is measured there, at
+    the top.
     """
 
     rule: str
     graph: Graph
     ctx: Context
     _before: dict[Node, Work] = field(default_factory=dict)
-    _known: dict[Node, Work] = field(default_factory=dict)
-    """What nodes that were put in work, until they are touched."""
+    _measures: Measures = field(init=False)
+    """What nodes work, until they are touched."""
+
+    def __post_init__(self) -> None:
+        self._measures = self.ctx.get(MEASURES)
 
     def touch(self, *nodes: Node) -> None:
         """These nodes are about to change: remember what they work now."""
@@ -43,7 +54,7 @@ class Ledger:
             top = self._top(node)
             if top is not self.graph.exit and top not in self._before:
                 self._before[top] = self._work(top)
-                self._known.pop(top, None)
+                self._measures.forget(top)
 
     def touch_readers(self, node: Node) -> None:
         """Whoever reads a result of the node is about to read something else."""
@@ -105,7 +116,7 @@ class Ledger:
         steps, moves_all = sum(map(_steps, nodes)), graph is self.graph and all(map(self._moves_all, nodes))
         new = make()
         if moves_all and _steps(new) == steps and new.op not in self.ctx.analyses.operators.work:
-            self._known[new] = self._together(nodes, new)
+            self._measures.learn(new, self._together(nodes, new))
         self._rebook(graph, nodes, [new], reason)
         return new
 
@@ -136,15 +147,13 @@ class Ledger:
     def close(self) -> None:
         """Book what the touched nodes that still stand have lost."""
         for node, before in self._before.items():
-            self._known.pop(node, None)
+            self._measures.forget(node)
             saved = minus(before, self._work(node)) if node.graph is self.graph else Work()
             if saved != Work():
                 self.ctx.journal.removed(node.origin, f"{self.rule} left it less to do", saved)
 
     def _work(self, node: Node) -> Work:
-        if node not in self._known:
-            self._known[node] = node_work(node, self.ctx.analyses.operators).work
-        return self._known[node]
+        return self._measures.work_of(node)
 
     def _top(self, node: Node) -> Node:
         """The node of the whole graph in whose bodies this one stands, or itself."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 from graphcost.ir import Graph, Node, Value
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 
-from .ledger import Ledger, executed_graphs
+from .ledger import PRESERVED, Ledger, executed_graphs
 from .views import dims_of
 
 _CONCAT = "onnx.Concat"
@@ -29,7 +29,7 @@ class MergeConcats(Pass):
         nodes = (node for part in executed_graphs(graph) for node in part)
         count = sum(_merge(node, ledger) for node in nodes if node.op == _CONCAT)
         ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 def _merge(node: Node, ledger: Ledger) -> int:

@@ -10,7 +10,7 @@ from graphcost.ir import Graph, Node, Value
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 
 from .fold_shapes import QUANTIZERS, RANDOM
-from .ledger import Ledger
+from .ledger import PRESERVED, Ledger
 from .values import is_output
 
 _KEPT = RANDOM | QUANTIZERS
@@ -39,7 +39,7 @@ class MergeDuplicates(Pass):
             twin = first.setdefault(_content(node), node)
             count += twin is not node and _merge(node, twin, ledger)
         ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 def _content(node: Node) -> Hashable:

@@ -11,7 +11,7 @@ from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.rewrite import Reject, merge_horizontal
 from graphcost.runtime import Version
 
-from .ledger import Ledger
+from .ledger import PRESERVED, Ledger
 from .siblings import CONV, GEMM, siblings
 
 _DEQUANTIZING = (8, 4)
@@ -43,7 +43,7 @@ class MergeSiblings(Pass):
         groups = siblings(graph, merged_ops(version), dequantizing=version is None or version >= _DEQUANTIZING)
         count = sum(_merge(graph, group, ledger) for group in groups)
         ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 def merged_ops(version: Version | None) -> frozenset[str]:

@@ -12,7 +12,7 @@ from graphcost.rewrite import Reject, Versions, outline
 from graphcost.runtime import Runtime
 from graphcost.types import BITS, FLOATS, Attr
 
-from .ledger import Ledger
+from .ledger import PRESERVED, Ledger
 from .myelin_kernels import Kernel, floats, joined
 from .myelin_roles import ATTENTION, GEMM, NORMS, role_of, tensors_of
 from .regions import convex_sets
@@ -75,7 +75,7 @@ class Myelin(Pass):
         for kernel, nodes in convex_sets(graph, _within(region_of), floats):
             _launch(graph, kernel, nodes, region_of[nodes[0]], ledger)
         ledger.close()
-        return Change(len(region_of))
+        return Change(len(region_of), PRESERVED)
 
 
 def regions_of(graph: Graph, runtime: Runtime) -> dict[Node, str]:

@@ -10,7 +10,7 @@ from graphcost.ir import Graph
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.rewrite import Reject, outline
 
-from .ledger import Ledger
+from .ledger import PRESERVED, Ledger
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class OutlineGroups(Pass):
         chosen = [group for group in ctx.get(GROUPS) if group.kind in self.kinds]
         count = sum(outline_group(graph, group, ledger) for group in chosen)
         ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 def outline_group(graph: Graph, group: Group, ledger: Ledger) -> bool:

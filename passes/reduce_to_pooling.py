@@ -9,7 +9,7 @@ from graphcost.ir import Graph, Node, Value
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import TensorType
 
-from .ledger import Ledger, executed_graphs
+from .ledger import PRESERVED, Ledger, executed_graphs
 from .values import FreshNames
 from .views import dims_of, reshape_to, target_of
 
@@ -32,7 +32,7 @@ class ReduceToPooling(Pass):
         nodes = (node for part in executed_graphs(graph) for node in part)
         count = sum(pooling.visit(node) for node in nodes if node.op == "onnx.ReduceMean")
         pooling.ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 @dataclass

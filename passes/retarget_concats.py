@@ -9,7 +9,7 @@ from graphcost.ir import Graph, Node, Origin, Value
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import FLOATS, TensorType
 
-from .ledger import Ledger
+from .ledger import PRESERVED, Ledger
 from .values import FreshNames
 from .views import VIEWS
 
@@ -36,7 +36,7 @@ class RetargetConcats(Pass):
         retargeting = _Retargeting(graph, Ledger(self.name, graph, ctx))
         count = sum(retargeting.visit(node) for node in graph if node.op == "onnx.Concat")
         retargeting.ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 @dataclass

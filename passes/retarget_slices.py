@@ -10,7 +10,7 @@ from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.rewrite import Reject
 from graphcost.types import FLOATS, Attr, TensorType
 
-from .ledger import Ledger
+from .ledger import PRESERVED, Ledger
 from .views import VIEWS
 
 
@@ -33,7 +33,7 @@ class RetargetSlices(Pass):
         ledger = Ledger(self.name, graph, ctx)
         count = sum(_retarget(graph, node, ledger) for node in graph if node.op == "onnx.Slice")
         ledger.close()
-        return Change(count) if count else UNCHANGED
+        return Change(count, PRESERVED) if count else UNCHANGED
 
 
 def _retarget(graph: Graph, node: Node, ledger: Ledger) -> bool:

@@ -47,8 +47,10 @@ def choose(
     own = {node: precision_of(node) for node in candidates}
     edges = [_edge(value, candidates, own) for value in graph.values() if is_activation(value)]
     steps = [(edge, pair, step) for edge in edges for pair, step in edge.steps()]
-    for (edge, pair, _), cost in zip(steps, step_costs([step for _, _, step in steps])):
-        edge.costs[pair] = cost
+    asked = list(dict.fromkeys(step for _, _, step in steps))  # values of one type are many
+    costs = dict(zip(asked, step_costs(asked)))
+    for edge, pair, step in steps:
+        edge.costs[pair] = costs[step]
     return _Choice(candidates).run(edges)
 
 

@@ -33,7 +33,10 @@ _MOVED = FLOATS | {"i8"}
 
 def is_activation(value: Value | None) -> bool:
     """Whether a value is a tensor of real numbers that another kernel, or the caller, brings."""
-    return value is not None and not value.is_weight and dtype_of(value) in _MOVED and value.type.elements != 0
+    if value is None or value.is_weight:
+        return False
+    kind = value.type
+    return isinstance(kind, TensorType) and kind.dtype in _MOVED and kind.elements != 0
 
 
 def dtype_of(value: Value) -> str:

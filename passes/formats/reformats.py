@@ -99,7 +99,6 @@ class Reformatting:
             wish.node.set_operand(wish.slot, new)
         self.ctx.journal.did(self.rule, layer, f"{name}: {value.type} becomes {kind}")
 
-
     def _name(self, value: Value, new: Value, gives_out: bool) -> None:
         """An output of the network keeps its name."""
         twin = value if gives_out else new
