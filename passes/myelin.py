@@ -21,11 +21,11 @@ from .views import VIEWS
 
 def _is_product(node: Node) -> bool:
     """A product of two tensors that are computed at run time."""
-    return role_of(node) == GEMM and node.op in ("onnx.MatMul", "onnx.Einsum") and len(tensors_of(node)) > 1
+    return node.op in ("onnx.MatMul", "onnx.Einsum") and len(tensors_of(node)) > 1 and role_of(node) == GEMM
 
 
 def _is_half_gemm(node: Node) -> bool:
-    return role_of(node) == GEMM and node.attrs.get("precision") in ("f16", "bf16")
+    return node.attrs.get("precision") in ("f16", "bf16") and role_of(node) == GEMM
 
 
 _CASTS = frozenset({"onnx.Cast", "onnx.CastLike"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from graphcost.ir import Graph, Node, Value
 from graphcost.types import Quantization, TensorType
@@ -59,6 +58,6 @@ def _weight_dtype(value: Value, plan: Mapping[Node, str]) -> str:
 
 
 def _set_dtype(value: Value, dtype: str) -> None:
-    assert isinstance(value.type, TensorType)
-    quantization = CALIBRATED if dtype == "i8" else value.type.quantization
-    value.type = replace(value.type, dtype=dtype, quantization=quantization)
+    kind = value.type
+    assert isinstance(kind, TensorType)
+    value.type = TensorType(dtype, kind.dims, kind.format, CALIBRATED if dtype == "i8" else kind.quantization)

@@ -73,8 +73,9 @@ class Capabilities:
     def formats_by_node(self, nodes: Iterable[Node]) -> dict[Node, tuple[Formats, ...]]:
         """What the kernels of each node read and write, preferred first. Kernels that take any format are offered those
         only on which another one insists: to go elsewhere would bring reformats and nothing else."""
-        rows_by_node = {node: self.row_of(node) for node in nodes}
-        found = {node: self._formats(node, row) for node, row in rows_by_node.items()}
+        asked = {node: _asked(node) for node in nodes}
+        found = {node: self._formats(node, question) for node, question in asked.items()}
+        rows_by_node = {node: _row_for(question, self.compute_capability) for node, question in asked.items()}
         free = {node for node, row in rows_by_node.items() if "*" in "".join(row.formats)}
         used = {layout for node, pairs in found.items() if node not in free for pair in pairs for layout in pair}
         used |= {"linear", *(_format(value) for node in found for value in (*node.inputs, *node.results))}
@@ -84,23 +85,15 @@ class Capabilities:
 
     def formats_of(self, node: Node) -> tuple[Formats, ...]:
         """What the kernels of a node read and write, preferred first; linear where the table has nothing that fits."""
-        return self._formats(node, self.row_of(node))
+        return self._formats(node, _asked(node))
 
-    def _formats(self, node: Node, row: Row) -> tuple[Formats, ...]:
+    def _formats(self, node: Node, asked: _Asked) -> tuple[Formats, ...]:
         current = _format(node.operand(0)), _format(node.results[0])
         if node.op in (REFORMAT, NOOP) and not node.bodies:
             return (current,)
-        read, written = _types(node)
-        fitting = _fitting(node, [pair for text in row.formats for pair in self._pairs(text, read, written)])
+        fitting = _fitting(node, _offered(self, asked))
         kept = [current] if node.op == REFORMAT and current in fitting else []
         return tuple(dict.fromkeys((*kept, *fitting))) or (("linear", "linear"),)
-
-    def row_of(self, node: Node) -> Row:
-        """The row that decides about a node."""
-        return _row_for(
-            _Asked(_named(node), kind_of(node), precision_of(node), *_types(node), _is_first(node)),
-            self.compute_capability,
-        )
 
     def storage(self, dtype: str, *, copied: bool = False) -> tuple[str, ...]:
         """In which formats kernels of all kinds keep an element type; with `copied` those, too, that only convolutions
@@ -108,7 +101,7 @@ class Capabilities:
         fitting = (r for r in rows("storage") if dtype in r.dtypes and r.at_least <= self.compute_capability)
         return next((row.formats + (row.copied if copied else ()) for row in fitting), ("linear",))
 
-    def _pairs(self, text: str, read: str, written: str) -> list[Formats]:
+    def pairs(self, text: str, read: str, written: str) -> list[Formats]:
         """`hwc8`, `hwc4>hwc8`, `*` or `*>*`, spelled out for these element types."""
         source, _, target = text.partition(">")
         if not target:
@@ -141,6 +134,21 @@ def _row_for(asked: _Asked, compute_capability: tuple[int, int]) -> Row:
     raise LookupError(f"no row of {FILE.name} fits {asked}")
 
 
+def _asked(node: Node) -> _Asked:
+    first = next((value for _, value in activations(node)), None)
+    channels = _channels(first)
+    is_first = isinstance(channels, int) and channels <= FIRST_LAYER_CHANNELS
+    return _Asked(_named(node), kind_of(node), precision_of(node), *_types(node), is_first)
+
+
+@lru_cache(maxsize=4096)
+def _offered(table: Capabilities, asked: _Asked) -> tuple[Formats, ...]:
+    """What the row says for these element types; only first layers read HWC4."""
+    row = _row_for(asked, table.compute_capability)
+    pairs = (pair for text in row.formats for pair in table.pairs(text, asked.read, asked.written))
+    return tuple(pair for pair in pairs if asked.first_layer or "hwc4" not in pair)
+
+
 def around(pairs: Sequence[Formats], layout: str) -> Formats:
     """What a kernel that computes in a layout reads and writes, of what the table allows: a first layer in HWC8 reads
     HWC4, one in CHW32 that gives FP32 writes linear."""
@@ -161,16 +169,11 @@ def _named(node: Node) -> str:
     return "trt.copy" if is_copy(node) else node.op
 
 
-def _is_first(node: Node) -> bool:
-    channels = next((_channels(value) for _, value in activations(node)), None)
-    return isinstance(channels, int) and channels <= FIRST_LAYER_CHANNELS
-
-
-def _fitting(node: Node, pairs: Sequence[Formats]) -> list[Formats]:
-    """Parts of a buffer begin at whole groups of channels; only first layers read HWC4."""
-    if not _is_first(node):
-        pairs = [pair for pair in pairs if "hwc4" not in pair]
+def _fitting(node: Node, pairs: Sequence[Formats]) -> Sequence[Formats]:
+    """Parts of a buffer begin at whole groups of channels."""
     places = _places(node)
+    if not places:
+        return pairs
     return [pair for pair in pairs if all(place % CHANNEL_LANES[pair[0]] == 0 for place in places)]
 
 
