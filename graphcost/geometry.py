@@ -17,7 +17,7 @@ from .ir import Node
 from .operators import UnknownWork
 from .work.sizes import integer, integers, operand_shape, result_elements, result_shape
 
-ContractionKind = Literal["conv", "deconv", "gemm"]
+ContractionKind = Literal["conv", "deconv", "wgrad", "gemm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,10 @@ class Contraction:
     batch · groups · m · n · k are its multiply-adds.
 
     conv: m = N·P·Q pixels of the result, n = output channels of a group, k = input channels of a group x window.
-    deconv: m = N·H·W pixels of the input, n = output channels of a group x window, k = input channels of a group.
+    deconv: m = N·H·W pixels of the input, n = output channels of a group x window, k = input channels of a group. The
+    gradient of a convolution by its input (dgrad) is one: its input is the gradient of the result.
+    wgrad (the gradient by the weights): m = output channels of a group, n = input channels of a group x window,
+    k = N·P·Q pixels of the result.
     gemm: m rows of the result, n columns, k summed; rows of a batch that share one right operand are one product.
     """
 
@@ -86,7 +89,7 @@ def _of_one(node: Node) -> Geometry:
     return Geometry(() if contraction is None else (contraction,), (), _window(node))
 
 
-def _known(count: Callable[[Node], Contraction], node: Node) -> Contraction | None:
+def _known(count: Callable[[Node], Contraction | None], node: Node) -> Contraction | None:
     """None where a dimension is unknown or the file is damaged: the work of the node is then unknown as well."""
     try:
         return count(node)
@@ -142,6 +145,36 @@ def _steps(node: Node, window: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[
     return integers(node, "strides") or ones, integers(node, "dilations") or ones
 
 
+def _convolution_gradient(node: Node) -> Contraction | None:
+    """Operands: the gradient of the result, input, weight. That of the bias (`wrt` 2) is a sum and no product."""
+    gradient, given, filters = (operand_shape(node, at) for at in range(3))
+    groups, wrt = integer(node, "group", 1), integer(node, "wrt")
+    if wrt not in (0, 1):
+        return None
+    channels, window = filters[0] // groups, filters[2:]
+    pixels, taps = math.prod(gradient) // max(filters[0], 1), math.prod(filters[1:])
+    steps = _steps(node, window)
+    if wrt == 1:
+        return Contraction("wgrad", 1, groups, channels, taps, pixels, window, *steps, given, gradient)
+    return Contraction("deconv", 1, groups, pixels, taps, channels, window, *steps, gradient, given)
+
+
+def _product_gradient(node: Node) -> Contraction | None:
+    """Operands: the gradient of the result, then what was kept of both factors. The shapes of the gradient and of what
+    is made say all: what they share are the rows (by the left factor) or the columns (by the right one)."""
+    gradient, made, wrt = operand_shape(node), result_shape(node), integer(node, "wrt")
+    if wrt not in (0, 1) or len(gradient) < 2 or len(made) < 2:
+        return None
+    if wrt == 0:
+        rows, shared = math.prod(gradient[:-1]), gradient[-1]
+        return Contraction("gemm", 1, 1, rows, math.prod(made) // max(rows, 1), shared, (), (), (), gradient, made)
+    columns = gradient[-1]
+    batch = math.prod(made[:-2])
+    n = math.prod(made[-2:]) // max(columns, 1)
+    k = math.prod(gradient[:-1]) // max(batch, 1)
+    return Contraction("gemm", batch, 1, n, columns, k, (), (), (), gradient, made)
+
+
 def _matmul(right: int, node: Node) -> Contraction:
     """Gemm and MatMul: with one right operand of two dimensions all rows of the left one are one product."""
     a, b, out = operand_shape(node), operand_shape(node, right), result_shape(node)
@@ -155,7 +188,7 @@ def _matmul(right: int, node: Node) -> Contraction:
     return Contraction("gemm", batch, 1, m, n, k, input_dims=a, output_dims=out, transposed=flipped)
 
 
-_COUNTS: Mapping[str, Callable[[Node], Contraction]] = {
+_COUNTS: Mapping[str, Callable[[Node], Contraction | None]] = {
     **dict.fromkeys(
         (
             "onnx.Conv", "onnx.ConvInteger", "com.microsoft.FusedConv", "com.microsoft.nchwc.Conv",
@@ -173,6 +206,9 @@ _COUNTS: Mapping[str, Callable[[Node], Contraction]] = {
     ),
     "onnx.QLinearMatMul": partial(_matmul, 3),
     "com.microsoft.QGemm": partial(_matmul, 3),
+    "grad.Conv": _convolution_gradient,
+    "grad.Gemm": _product_gradient,
+    "grad.MatMul": _product_gradient,
 }  # fmt: skip
 
 _POOLS = frozenset({

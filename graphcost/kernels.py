@@ -78,7 +78,7 @@ _SIDE_KINDS = {"gather": 1, "pointwise": 2, "quantize": 3, "copy": 4}
 
 def _conv_kind(node: Node) -> str:
     group = node.attrs.get("group", 1)
-    weight = node.operand(1)
+    weight = node.operand(2 if node.op == "grad.Conv" else 1)
     dims = weight.type.dims if weight is not None and isinstance(weight.type, TensorType) else None
     if group == 1 or dims is None or len(dims) < 2:
         return "conv"
