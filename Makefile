@@ -4,10 +4,10 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SHARED ?= ../shared
 
-.PHONY: help demo test lint golden accuracy bench fit clean
+.PHONY: help demo test lint golden accuracy bench fit fit-training clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 demo: $(VENV)/installed ## analyse a bundled network on a Jetson Nano
 	$(BIN)/graphcost analyze examples/models/mobilenet_v2.onnx --device nano
@@ -38,6 +38,10 @@ fit: $(VENV)/installed-dev ## fit the shipped devices anew to ../shared (writes 
 	$(BIN)/graphcost fit build/measurements/nano_fp32_synthetic_cnn.csv build/measurements/nasbench201_nano_fp16.csv \
 	  $(SHARED)/data/latency/jetson_networks.csv --models $(SHARED)/models --generator tools/common_form.py \
 	  --shipped graphcost/devices/fitted
+
+fit-training: $(VENV)/installed-dev ## fit the time of training steps anew from the measurements in ../shared (needs scipy)
+	$(BIN)/python -m graphcost.cost_models.eager.fitting $(SHARED)/data/training/tx2_pytorch_training.csv \
+	  $(SHARED)/models
 
 bench: $(VENV)/installed-dev ## cold start, scaling, peers: side by side, as ratios
 	$(BIN)/python benchmarks/run.py

@@ -4,9 +4,6 @@ import csv
 from statistics import mean, median
 
 import pytest
-from graphcost.cost_models.eager.features import NAMES
-from graphcost.cost_models.eager.fitting import amounts_of, errors_by_network
-from graphcost.cost_models.eager.model import fitted_to
 
 from graphcost.api import run
 from graphcost.cli.train_plan import memory_bytes
@@ -183,23 +180,6 @@ def test_memory_of_steps_on_a_jetson_tx2_is_met_with_nothing_fitted(shared, tx2_
     print(f"{len(allocated)} steps: allocated {mean(allocated):.2%}, system {mean(system):.2%} mean absolute error")
     assert mean(allocated) <= 0.035
     assert mean(system) <= 0.07
-
-
-def test_step_time_on_a_jetson_tx2_of_networks_left_out(shared):
-    import numpy
-
-    path = shared / "data" / "training" / "tx2_pytorch_training.csv"
-    with path.open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["onnx"] and row["latency_ok"] == "True"][::9]
-    amounts = numpy.array([amounts_of(shared / "models" / row["onnx"], int(row["batch"]), "tx2") for row in rows])
-    latency_ms = numpy.array([float(row["latency_ms"]) for row in rows])
-    errors = errors_by_network(amounts, latency_ms, [row["network"] for row in rows])
-    print(f"{len(rows)} steps, each network left out: {errors}, mean {mean(errors.values()):.2%}")
-    assert mean(errors.values()) <= 0.09
-    shipped = [fitted_to("tx2").prices_ms[name] for name in NAMES]
-    fitted = abs(amounts @ numpy.array(shipped) / latency_ms - 1).mean()
-    print(f"as shipped: {fitted:.2%}")
-    assert fitted <= 0.07
 
 
 def test_the_parts_of_a_step_sum_to_it(shared):

@@ -1,6 +1,7 @@
-"""Prices from measured training steps: non-negative least squares of relative errors, drawn a little towards priors.
+"""Prices from measured training steps: non-negative least squares of relative errors, drawn a little towards priors;
+then the correction of what they leave over.
 
-    python -m graphcost.cost_models.eager.fitting ROWS.csv MODELS_DIR [--device tx2] [--every N]
+    python -m graphcost.cost_models.eager.fitting ROWS.csv MODELS_DIR [--device tx2] [--every N] [--into FOLDER]
 """
 
 from __future__ import annotations
@@ -8,15 +9,20 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from .features import NAMES, features
+import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import numpy
+from graphcost.files import write_atomic
+from graphcost.intervals import conformal_factors
 
-    Array = numpy.ndarray[Any, Any]
+from .composition import Floats, composition
+from .features import NAMES
+from .model import Fitted, amounts_of_kernels
+from .overlap import step_ms
+from .residual import as_json, learn
 
 PRIORS_MS: Mapping[str, float] = {
     "launches": 150, "optimizer_bytes": 60, "parameters": 200, "norm_elements": 200, "elementwise_bytes": 80,
@@ -32,20 +38,73 @@ WEIGHT = 0.0005
 """How much a prior counts against the rows; matters where a kind of kernel is not among them."""
 
 
-def fit(amounts: Array, latency_ms: Array) -> Array:
-    """Prices of NAMES from amounts (rows x names) and measured times: the least relative errors."""
-    import numpy
-    from scipy.optimize import nnls  # type: ignore[import-untyped]
+_ROUNDS = 12
+_DAMPED = 0.7
+_BROKEN = 4.0
+"""A step that takes so many times longer than predicted was swapping: a few rows of the measurements do."""
 
-    priors = numpy.array([PRIORS_MS[name] for name in NAMES])
-    root = len(latency_ms) ** 0.5
-    equations = numpy.concatenate([amounts / latency_ms[:, None] / root, WEIGHT * numpy.diag(1 / priors)])
-    wanted = numpy.concatenate([numpy.ones(len(latency_ms)) / root, numpy.full(len(NAMES), WEIGHT)])
-    prices: Array = nnls(equations, wanted)[0]
+
+@dataclass(frozen=True)
+class Steps:
+    """Measured steps: amounts (steps, names), milliseconds, and the network of each."""
+
+    amounts: Floats
+    latency_ms: Floats
+    networks: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.latency_ms)
+
+    def where(self, mask: NDArray[np.bool_]) -> Steps:
+        return Steps(self.amounts[mask], self.latency_ms[mask], self.networks[mask])
+
+
+def fit(steps: Steps) -> Fitted:
+    """Prices and correction from steps; the interval is that of networks left out where there are several."""
+    prices = _prices(steps)
+    sane = steps.where(steps.latency_ms < _BROKEN * step_ms(steps.amounts, prices)[0])
+    prices = _prices(sane)
+    log_ratio = np.log(sane.latency_ms / step_ms(sane.amounts, prices)[0])
+    residual = learn(composition(sane.amounts), log_ratio)
+    return Fitted(dict(zip(NAMES, prices.tolist())), (1.0, 1.0), 1.0, residual)
+
+
+def left_out_ms(steps: Steps) -> Floats:
+    """Predictions of each step by a model that has not seen its network."""
+    found = np.zeros(len(steps))
+    for name in np.unique(steps.networks):
+        rest = steps.networks == name
+        found[rest] = fit(steps.where(~rest)).step_ms(steps.amounts[rest])
+    return found
+
+
+def errors_by_network(steps: Steps) -> dict[str, float]:
+    """Mean absolute relative error on each network, prices and correction fitted to the others."""
+    errors = abs(left_out_ms(steps) / steps.latency_ms - 1)
+    return {str(name): float(errors[steps.networks == name].mean()) for name in np.unique(steps.networks)}
+
+
+def _prices(steps: Steps) -> Floats:
+    """The least relative errors. What host and GPU do side by side makes the step no straight line of the prices: the
+    derivatives at the last prices stand in for it until they no longer change."""
+    prices = np.array([PRIORS_MS[name] for name in NAMES])
+    for _ in range(_ROUNDS):
+        share = step_ms(steps.amounts, prices)[1]
+        prices = (1 - _DAMPED) * prices + _DAMPED * _straight(steps.amounts * share, steps.latency_ms)
     return prices
 
 
-def amounts_of(model: Path, batch: int, device: str) -> list[float]:
+def _straight(amounts: Floats, latency_ms: Floats) -> Floats:
+    from scipy.optimize import nnls  # type: ignore[import-untyped]
+
+    priors, root = np.array([PRIORS_MS[name] for name in NAMES]), len(latency_ms) ** 0.5
+    equations = np.concatenate([amounts / latency_ms[:, None] / root, WEIGHT * np.diag(1 / priors)])
+    wanted = np.concatenate([np.ones(len(latency_ms)) / root, np.full(len(NAMES), WEIGHT)])
+    found: Floats = nnls(equations, wanted)[0]
+    return found
+
+
+def amounts_of(model: Path, batch: int, device: str) -> Floats:
     """The amounts of a whole step, in the order of NAMES, through the real pipeline."""
     from graphcost.analyses import WORK
     from graphcost.api import set_up
@@ -58,66 +117,58 @@ def amounts_of(model: Path, batch: int, device: str) -> list[float]:
     imported = load(model, setup.registry.operators, parse_sizes((), (), batch))
     ctx = setup.context(imported.graph, imported.facts)
     Pipeline(setup.stages).run(imported.graph, ctx)
-    total = dict.fromkeys(NAMES, 0.0)
-    for query in queries_of(imported.graph, ctx.get(WORK), setup.registry.operators):
-        for name, amount in features(query).items():
-            total[name] += amount
-    return list(total.values())
+    queries = queries_of(imported.graph, ctx.get(WORK), setup.registry.operators)
+    total: Floats = amounts_of_kernels(queries).sum(axis=0)
+    return total
 
 
-def errors_by_network(amounts: Array, latency_ms: Array, networks: Sequence[str]) -> dict[str, float]:
-    """Mean absolute relative error on each network, the prices fitted to the others."""
-    import numpy
-
-    names = numpy.array(networks)
-    found = {}
-    for name in sorted(set(networks)):
-        prices = fit(amounts[names != name], latency_ms[names != name])
-        rest = names == name
-        found[name] = float(numpy.mean(abs(amounts[rest] @ prices / latency_ms[rest] - 1)))
-    return found
+def read_steps(rows: Sequence[Mapping[str, str]], models: Path, device: str) -> Steps:
+    """The measured steps of a table with the columns onnx, batch, latency_ms and network."""
+    amounts = np.array([amounts_of(models / row["onnx"], int(row["batch"]), device) for row in rows])
+    latency_ms = np.array([float(row["latency_ms"]) for row in rows])
+    return Steps(amounts, latency_ms, np.array([row["network"] for row in rows]))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Fit, and print the TOML file of the device."""
-    import numpy
-
+    """Fit, and write the files of the device: prices as TOML, the correction as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", type=Path)
     parser.add_argument("models", type=Path)
     parser.add_argument("--device", default="tx2")
     parser.add_argument("--every", type=int, default=1, help="take every N-th row")
+    parser.add_argument("--into", type=Path, default=Path(__file__).parent, help="folder to write to")
     given = parser.parse_args(argv)
     with given.rows.open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["onnx"] and row["latency_ok"] == "True"][:: given.every]
-    amounts = numpy.array([amounts_of(given.models / row["onnx"], int(row["batch"]), given.device) for row in rows])
-    latency = numpy.array([float(row["latency_ms"]) for row in rows])
-    networks = [row["network"] for row in rows]
-    print(_document(amounts, latency, networks, given.device))
+    write(read_steps(rows, given.models, given.device), given.device, given.into)
     return 0
 
 
-def _document(amounts: Array, latency_ms: Array, networks: Sequence[str], device: str) -> str:
-    import numpy
+def write(steps: Steps, device: str, folder: Path) -> None:
+    """Fit to all steps, judge by networks left out, write both files."""
+    fitted = fit(steps)
+    write_atomic(folder / f"{device}.toml", _document(steps, fitted, device))
+    write_atomic(folder / f"{device}.residual.json", as_json(fitted.residual) + "\n")
 
+
+def _document(steps: Steps, fitted: Fitted, device: str) -> str:
     from graphcost.device import load_device
 
-    prices, by_network = fit(amounts, latency_ms), errors_by_network(amounts, latency_ms, networks)
-    ratios = latency_ms / (amounts @ prices)
-    low, high = numpy.quantile(ratios, [0.05, 0.95])
+    by_network = errors_by_network(steps)
+    factors = conformal_factors((steps.latency_ms / left_out_ms(steps)).tolist()) or (0.5, 2.0)
     spread = ", ".join(f"{name} {error:.1%}" for name, error in by_network.items())
     mean = sum(by_network.values()) / len(by_network)
     lines = [
-        f"# Prices of a training step on {device}, FP32: graphcost.cost_models.eager.fitting made them from",
-        f"# {len(latency_ms)} measured steps (perf4sight). Mean absolute error on a network left out: {mean:.1%}",
+        f"# Prices of a training step on {device}, FP32: `make fit-training` made them from",
+        f"# {len(steps)} measured steps (perf4sight). Mean absolute error on a network left out: {mean:.1%}",
         f"# ({spread}).",
         f"gpu_clock_mhz = {load_device(device).gpu_clock_mhz}",
-        f"interval = [{low:.3f}, {high:.3f}]  # 90 % of measured / predicted over the rows",
+        f"interval = [{factors[0]:.3f}, {factors[1]:.3f}]  # 90 % of measured / predicted, each network left out",
         "",
         "[prices_ms]  # per thousand launches, parameters, convolutions; per billion MACs, bytes, elements",
-        *(f"{name} = {price:.4g}" for name, price in zip(NAMES, prices)),
+        *(f"{name} = {price:.4g}" for name, price in fitted.prices_ms.items()),
     ]
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,128 @@
+"""The time of a training step: prices of what kernels do, host and GPU side by side, a correction learned from steps.
+
+The rows were measured on a Jetson TX2 with PyTorch 1.6 (perf4sight); those that are asked here are a part of them.
+"""
+
+import csv
+
+import numpy as np
+import pytest
+from graphcost.cost_models.eager import residual as residuals
+from graphcost.cost_models.eager.composition import composition
+from graphcost.cost_models.eager.features import NAMES
+from graphcost.cost_models.eager.fitting import Steps, errors_by_network, fit, read_steps
+from graphcost.cost_models.eager.model import Fitted, fitted_to
+from graphcost.cost_models.eager.overlap import HOST, step_ms
+
+from graphcost.api import run
+from graphcost.training import TrainingOptions
+
+SEEN_LEVELS = ("0", "30", "50", "70", "90")
+BATCHES = ("2", "8", "16", "64", "100", "128", "200")
+
+
+@pytest.fixture(scope="module")
+def rows(shared):
+    """Steps of all networks: a part of the batches, and every other of the levels of pruning that are not seen."""
+    path = shared / "data" / "training" / "tx2_pytorch_training.csv"
+    with path.open(encoding="utf-8") as file:
+        found = [row for row in csv.DictReader(file) if row["onnx"] and row["latency_ok"] == "True"]
+    return [row for row in found if row["batch"] in BATCHES and int(row["prune_pct"]) % 20 != 5]
+
+
+@pytest.fixture(scope="module")
+def steps(shared, rows):
+    return read_steps(rows, shared / "models", "tx2")
+
+
+def errors(predicted_ms, measured_ms):
+    return abs(predicted_ms / measured_ms - 1)
+
+
+def told(title, found):
+    quartiles = ", ".join(f"{q:.1%}" for q in np.quantile(found, [0.25, 0.5, 0.75, 0.95]))
+    print(
+        f"{title}: {len(found)} steps, mean {found.mean():.2%}, quartiles and 95 % {quartiles}, worst {found.max():.1%}"
+    )
+
+
+def test_step_time_of_networks_left_out(steps):
+    found = errors_by_network(steps)
+    mean = sum(found.values()) / len(found)
+    print(f"{len(steps)} steps, each network left out: " + ", ".join(f"{n} {e:.1%}" for n, e in found.items()))
+    print(f"mean {mean:.2%}")
+    assert mean <= 0.08
+
+
+def test_step_time_of_networks_pruned_otherwise(steps, rows):
+    seen = np.array([row["prune_pct"] in SEEN_LEVELS for row in rows])
+    fitted, rest = fit(steps.where(seen)), steps.where(~seen)
+    found = errors(fitted.step_ms(rest.amounts), rest.latency_ms)
+    told("levels 0, 30, 50, 70, 90 seen, others asked", found)
+    assert found.mean() <= 0.06
+
+
+def test_what_is_shipped_is_near_to_what_was_measured(steps):
+    found = errors(fitted_to("tx2").step_ms(steps.amounts), steps.latency_ms)
+    told("as shipped", found)
+    assert found.mean() <= 0.05
+
+
+def test_nine_of_ten_steps_lie_in_the_interval(steps):
+    shipped = fitted_to("tx2")
+    ratio = steps.latency_ms / shipped.step_ms(steps.amounts)
+    inside = ((shipped.interval[0] <= ratio) & (ratio <= shipped.interval[1])).mean()
+    print(f"{inside:.1%} inside of {shipped.interval}")
+    assert inside >= 0.9
+
+
+def test_kernels_sum_to_the_step_and_phases_too(shared, steps, rows):
+    at = next(at for at, row in enumerate(rows) if row["onnx"].endswith("resnet18_0.onnx") and row["batch"] == "16")
+    model = shared / "models" / rows[at]["onnx"]
+    totals = run(model, "tx2", training=TrainingOptions(), batch=16).report.totals
+    step = totals.training
+    assert step.step_ms == pytest.approx(step.forward_ms + step.backward_ms + step.optimizer_ms)
+    assert totals.latency_low_ms < step.step_ms < totals.latency_high_ms
+    assert step.step_ms == pytest.approx(fitted_to("tx2").step_ms(steps.amounts[at : at + 1])[0], rel=0.02)
+    assert step.backward_ms > step.forward_ms > step.optimizer_ms > 0
+
+
+def test_costs_times_their_derivatives_sum_to_the_step():
+    random = np.random.default_rng(7)
+    amounts, prices = random.uniform(0, 1, (5, len(NAMES))), random.uniform(0, 9, len(NAMES))
+    total, share = step_ms(amounts, prices)
+    assert (amounts * prices * share).sum(axis=1) == pytest.approx(total)
+
+
+def test_a_step_takes_no_less_than_host_or_gpu_alone_and_no_more_than_both_in_turn():
+    random = np.random.default_rng(3)
+    amounts, prices = random.uniform(0, 1, (50, len(NAMES))), random.uniform(0, 9, len(NAMES))
+    gpu, host = (amounts * prices)[:, ~HOST].sum(axis=1), (amounts * prices)[:, HOST].sum(axis=1)
+    total = step_ms(amounts, prices)[0]
+    assert (total >= np.maximum(gpu, host)).all()
+    assert (total <= gpu + host).all()
+
+
+def test_prices_are_found_again_from_steps_that_they_made():
+    random = np.random.default_rng(11)
+    amounts, prices = random.uniform(0.1, 1, (400, len(NAMES))), random.uniform(1, 9, len(NAMES))
+    made = Steps(amounts, step_ms(amounts, prices)[0], np.array(["a", "b"] * 200))
+    found = fit(made)
+    assert errors(found.step_ms(amounts), made.latency_ms).max() < 0.02
+
+
+def test_the_correction_is_nothing_for_a_network_unlike_all_others():
+    amounts = np.random.default_rng(5).uniform(0.1, 1, (30, len(NAMES)))
+    learned = residuals.learn(composition(amounts), np.full(30, 0.2))
+    assert learned(composition(amounts)).mean() > 0.05
+    assert abs(learned(composition(amounts) + 5)).max() < 1e-9
+
+
+def test_composition_does_not_hang_on_the_size_of_a_step_but_for_macs_a_launch():
+    amounts = np.random.default_rng(9).uniform(0.1, 1, (4, len(NAMES)))
+    assert composition(3 * amounts) == pytest.approx(composition(amounts))
+
+
+def test_another_device_is_refused(shared):
+    assert fitted_to("nano") is None
+    assert isinstance(fitted_to("tx2"), Fitted)
