@@ -160,19 +160,16 @@ def _convolution_gradient(node: Node) -> Contraction | None:
 
 
 def _product_gradient(node: Node) -> Contraction | None:
-    """Operands: the gradient of the result, then what was kept of both factors. The shapes of the gradient and of what
-    is made say all: what they share are the rows (by the left factor) or the columns (by the right one)."""
-    gradient, made, wrt = operand_shape(node), result_shape(node), integer(node, "wrt")
-    if wrt not in (0, 1) or len(gradient) < 2 or len(made) < 2:
+    """Operands: the gradient of the result, left and right factor; `wrt` 0 or 1 says whose gradient is made. Where all
+    rows share one right factor they are one product."""
+    gradient, factors, wrt = operand_shape(node), (operand_shape(node, 1), operand_shape(node, 2)), integer(node, "wrt")
+    if wrt not in (0, 1) or min(map(len, (gradient, *factors))) < 2:
         return None
-    if wrt == 0:
-        rows, shared = math.prod(gradient[:-1]), gradient[-1]
-        return Contraction("gemm", 1, 1, rows, math.prod(made) // max(rows, 1), shared, (), (), (), gradient, made)
-    columns = gradient[-1]
-    batch = math.prod(made[:-2])
-    n = math.prod(made[-2:]) // max(columns, 1)
-    k = math.prod(gradient[:-1]) // max(batch, 1)
-    return Contraction("gemm", batch, 1, n, columns, k, (), (), (), gradient, made)
+    batch = 1 if len(factors[1]) == 2 else math.prod(gradient[:-2])
+    rows, columns = math.prod(gradient[:-1]) // max(batch, 1), gradient[-1]
+    inner = math.prod(factors[1]) // max(columns * math.prod(factors[1][:-2]), 1)
+    m, n, k = (rows, inner, columns) if wrt == 0 else (inner, columns, rows)
+    return Contraction("gemm", batch, 1, m, n, k, input_dims=gradient, output_dims=result_shape(node))
 
 
 def _matmul(right: int, node: Node) -> Contraction:

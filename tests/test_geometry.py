@@ -40,6 +40,42 @@ def test_a_convolution_is_pixels_by_channels_over_channels_times_window():
     assert (found.input_dims, found.output_dims) == ((2, 8, 9, 9), (2, 16, 5, 5))
 
 
+GRADIENT = """graph g(%dy: f32[2,16,5,5], %x: f32[2,8,9,9], %w: f32[16,4,3,3]) {{
+  %dx: f32[{made}] = grad.Conv(%dy, %x, %w) group=2 kernel_shape=[3,3] pads=[1,1,1,1] strides=[2,2] wrt={wrt}
+  return %dx
+}}"""
+
+
+def test_dgrad_is_a_transposed_convolution_of_the_gradient_and_wgrad_sums_over_pixels():
+    dgrad, wgrad = (one(GRADIENT.format(made=made, wrt=wrt)) for made, wrt in (("2,8,9,9", 0), ("16,4,3,3", 1)))
+    forward = one(CONV.format(strides="strides=[2,2]"))
+    assert (dgrad.kind, dgrad.groups, dgrad.m, dgrad.n, dgrad.k) == ("deconv", 2, 2 * 5 * 5, 4 * 9, 8)
+    assert (wgrad.kind, wgrad.groups, wgrad.m, wgrad.n, wgrad.k) == ("wgrad", 2, 8, 4 * 9, 2 * 5 * 5)
+    assert dgrad.macs == wgrad.macs == forward.macs
+
+
+def test_the_gradient_of_a_bias_is_a_sum_and_no_product():
+    assert geometry(GRADIENT.format(made="16", wrt=2)).contractions == ()
+
+
+@pytest.mark.parametrize("wrt, made", [(0, "4,10,32"), (1, "32,7")])
+def test_gradients_of_a_product_have_its_multiply_adds(wrt, made):
+    found = one(f"""graph g(%dy: f32[4,10,7], %x: f32[4,10,32], %w: f32[32,7]) {{
+  %d: f32[{made}] = grad.MatMul(%dy, %x, %w) wrt={wrt}
+  return %d
+}}""")
+    assert (found.kind, found.macs) == ("gemm", 4 * 10 * 32 * 7)
+
+
+@pytest.mark.parametrize("wrt, made", [(0, "4,3,10,32"), (1, "4,3,32,7")])
+def test_gradients_of_batched_products_are_a_batch_of_products(wrt, made):
+    found = one(f"""graph g(%dy: f32[4,3,10,7], %x: f32[4,3,10,32], %w: f32[4,3,32,7]) {{
+  %d: f32[{made}] = grad.MatMul(%dy, %x, %w) wrt={wrt}
+  return %d
+}}""")
+    assert (found.kind, found.batch, found.macs) == ("gemm", 12, 12 * 10 * 32 * 7)
+
+
 def test_a_transposed_convolution_multiplies_each_pixel_of_its_input():
     found = one("""graph g(%x: f32[1,8,4,4], %w: f32[8,6,2,2]) {
   %y: f32[1,6,8,8] = onnx.ConvTranspose(%x, %w) kernel_shape=[2,2] strides=[2,2]

@@ -10,7 +10,7 @@ import pytest
 from graphcost.cost_models.eager import residual as residuals
 from graphcost.cost_models.eager.composition import composition
 from graphcost.cost_models.eager.features import NAMES
-from graphcost.cost_models.eager.fitting import Steps, errors_by_network, fit, read_steps
+from graphcost.cost_models.eager.fitting import Steps, errors_by_network, fit, left_out_ms, read_steps
 from graphcost.cost_models.eager.model import Fitted, fitted_to
 from graphcost.cost_models.eager.overlap import HOST, step_ms
 
@@ -18,16 +18,15 @@ from graphcost.api import run
 from graphcost.training import TrainingOptions
 
 SEEN_LEVELS = ("0", "30", "50", "70", "90")
-BATCHES = ("2", "8", "16", "64", "100", "128", "200")
 
 
 @pytest.fixture(scope="module")
 def rows(shared):
-    """Steps of all networks: a part of the batches, and every other of the levels of pruning that are not seen."""
+    """A third of the steps: all networks, batches and levels of pruning are among them."""
     path = shared / "data" / "training" / "tx2_pytorch_training.csv"
     with path.open(encoding="utf-8") as file:
         found = [row for row in csv.DictReader(file) if row["onnx"] and row["latency_ok"] == "True"]
-    return [row for row in found if row["batch"] in BATCHES and int(row["prune_pct"]) % 20 != 5]
+    return found[::3]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def test_step_time_of_networks_left_out(steps):
     mean = sum(found.values()) / len(found)
     print(f"{len(steps)} steps, each network left out: " + ", ".join(f"{n} {e:.1%}" for n, e in found.items()))
     print(f"mean {mean:.2%}")
-    assert mean <= 0.08
+    assert mean <= 0.07
 
 
 def test_step_time_of_networks_pruned_otherwise(steps, rows):
@@ -59,27 +58,27 @@ def test_step_time_of_networks_pruned_otherwise(steps, rows):
     fitted, rest = fit(steps.where(seen)), steps.where(~seen)
     found = errors(fitted.step_ms(rest.amounts), rest.latency_ms)
     told("levels 0, 30, 50, 70, 90 seen, others asked", found)
-    assert found.mean() <= 0.06
+    assert found.mean() <= 0.055
 
 
 def test_what_is_shipped_is_near_to_what_was_measured(steps):
     found = errors(fitted_to("tx2").step_ms(steps.amounts), steps.latency_ms)
     told("as shipped", found)
-    assert found.mean() <= 0.05
+    assert found.mean() <= 0.03
 
 
-def test_nine_of_ten_steps_lie_in_the_interval(steps):
+def test_nine_of_ten_steps_of_networks_left_out_lie_in_the_interval(steps):
     shipped = fitted_to("tx2")
-    ratio = steps.latency_ms / shipped.step_ms(steps.amounts)
+    ratio = steps.latency_ms / left_out_ms(steps)
     inside = ((shipped.interval[0] <= ratio) & (ratio <= shipped.interval[1])).mean()
     print(f"{inside:.1%} inside of {shipped.interval}")
     assert inside >= 0.9
 
 
 def test_kernels_sum_to_the_step_and_phases_too(shared, steps, rows):
-    at = next(at for at, row in enumerate(rows) if row["onnx"].endswith("resnet18_0.onnx") and row["batch"] == "16")
-    model = shared / "models" / rows[at]["onnx"]
-    totals = run(model, "tx2", training=TrainingOptions(), batch=16).report.totals
+    at = next(at for at, row in enumerate(rows) if row["onnx"].endswith("resnet18_0.onnx"))
+    model, batch = shared / "models" / rows[at]["onnx"], int(rows[at]["batch"])
+    totals = run(model, "tx2", training=TrainingOptions(), batch=batch).report.totals
     step = totals.training
     assert step.step_ms == pytest.approx(step.forward_ms + step.backward_ms + step.optimizer_ms)
     assert totals.latency_low_ms < step.step_ms < totals.latency_high_ms
