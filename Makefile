@@ -39,8 +39,10 @@ fit: $(VENV)/installed-dev ## fit the shipped devices anew to ../shared (writes 
 	  $(SHARED)/data/latency/jetson_networks.csv --models $(SHARED)/models --generator tools/common_form.py \
 	  --shipped graphcost/devices/fitted
 
-fit-training: $(VENV)/installed-dev ## fit the time of training steps anew from the measurements in ../shared (needs scipy)
+fit-training: $(VENV)/installed-dev ## fit the time of training steps anew from the measurements in ../shared (needs scipy, scikit-learn)
 	$(BIN)/python -m graphcost.cost_models.eager.fitting $(SHARED)/data/training/tx2_pytorch_training.csv \
+	  $(SHARED)/models
+	$(BIN)/python -m graphcost.cost_models.perf4sight.fitting $(SHARED)/data/training/tx2_pytorch_training.csv \
 	  $(SHARED)/models
 
 bench: $(VENV)/installed-dev ## cold start, scaling, peers: side by side, as ratios

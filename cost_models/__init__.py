@@ -10,6 +10,7 @@ PLUGIN = Plugin(
         "eager": lazily("graphcost.cost_models.eager", "EAGER"),
         "operators": lazily("graphcost.cost_models.operators.model", "OPERATORS"),
         "roofline": lazily("graphcost.cost_models.roofline", "ROOFLINE"),
+        "perf4sight": lazily("graphcost.cost_models.perf4sight", "PERF4SIGHT"),
         "steps": lazily("graphcost.cost_models.steps", "STEPS"),
     }
 )

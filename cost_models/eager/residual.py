@@ -46,8 +46,7 @@ def learn(composition: Floats, log_ratio: Floats) -> Residual:
     """From log(measured / predicted) of steps."""
     wanted = np.clip(log_ratio, -_LARGEST, _LARGEST)
     system = _alike(composition, composition) + RIDGE * np.eye(len(wanted))
-    weights: Floats = np.linalg.solve(system, wanted)
-    return Residual(composition, weights)
+    return Residual(composition, np.asarray(np.linalg.solve(system, wanted), np.float64))
 
 
 def read(path: Path) -> Residual:

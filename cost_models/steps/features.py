@@ -139,7 +139,7 @@ def _parts(at: int, query: KernelQuery) -> Iterable[_Part]:
 
 
 def _part(at: int, contraction: Contraction) -> _Part:
-    kind = "gemm" if contraction.kind == "wgrad" else contraction.kind  # neither has a window to gather
+    kind: str = "gemm" if contraction.kind == "wgrad" else contraction.kind  # neither has a window to gather
     kind = "group-conv" if kind == "conv" and contraction.groups > 1 else kind
     return _Part(at, _kind(contraction), SERVED.index(kind), contraction)
 
