@@ -48,13 +48,14 @@ class UnknownName(UsageError):
 
 
 def _offer(given: str, accepted: tuple[str, ...], see: str | None) -> str:
-    """The middle of the sentence: near names if there are any, else all of them if they are few."""
+    """The middle of the sentence: near names if there are any, else the first few."""
     near = near_names(given, accepted)
     if near:
         return f"; did you mean {', '.join(near)}?"
-    if accepted and (len(accepted) <= _FEW or see is None):
-        return f"; accepted: {', '.join(accepted)}"
-    return ""
+    if not accepted or (len(accepted) > _FEW and see):
+        return ""
+    more = f" and {len(accepted) - _FEW} more" if len(accepted) > _FEW else ""
+    return f"; accepted: {', '.join(accepted[:_FEW])}{more}"
 
 
 def near_names(given: str, accepted: Iterable[str], limit: int = 4) -> list[str]:

@@ -15,6 +15,7 @@ from graphcost.boards import compare_boards, split_devices
 from graphcost.cli.app import app
 from graphcost.errors import UsageError
 from graphcost.render.boards import render_boards
+from graphcost.render.columns import Screen
 
 MODEL = str(Path(__file__).parent.parent / "examples" / "models" / "resnet18.onnx")
 DEVICES = ["nano", "tx2", "orin-nano@7W"]
@@ -40,6 +41,13 @@ def test_the_table_has_a_line_for_each_board_in_the_order_asked_for(boards):
     lines = render_boards(boards).splitlines()
     assert [line.split()[0] for line in lines[3:6]] == ["nano@MAXN", "tx2@MAXN", "orin-nano@7W"]
     assert all(title in lines[2] for title in ("latency", "90 %", "memory", "compute-bound", "memory-bound", "trust"))
+
+
+def test_a_terminal_of_80_columns_keeps_latency_and_drops_what_does_not_fit(boards):
+    lines = render_boards(boards, screen=Screen(width=80)).splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    heading = next(line for line in lines if line.startswith("board"))
+    assert "latency" in heading and "launch-bound" not in heading
 
 
 def test_bounds_are_shares_of_the_latency_that_sum_to_all(boards):

@@ -124,8 +124,9 @@ def test_analyze_takes_the_spelling_of_trtexec_and_leaves_out_what_changes_nothi
     assert len(load_engine(layers, profile).layers) > 20
 
 
-def test_what_is_not_simulated_is_refused_in_a_sentence(cli):
-    code, _, err = cli("analyze", f"--onnx={RESNET}", "--device=orin-nano", "--useDLACore=0")
+@pytest.mark.parametrize("model", [RESNET, f"--onnx={RESNET}"])
+def test_what_is_not_simulated_is_refused_in_a_sentence(cli, model):
+    code, _, err = cli("analyze", model, "--device=orin-nano", "--useDLACore=0")
     assert (code, err) == (2, "graphcost: --useDLACore=0: the DLA is not simulated (docs/tensorrt.md)\n")
 
 

@@ -334,6 +334,11 @@ def test_names_are_accepted_in_any_case_and_others_listed():
         one_of("format", "xml", ("table", "json"))
 
 
+def test_of_many_names_the_first_are_listed_and_the_others_counted():
+    with pytest.raises(UnknownName, match="accepted: n0, .*, n11 and 8 more$"):
+        one_of("format", "zzz", tuple(f"n{i}" for i in range(20)))
+
+
 def test_the_list_of_devices_marks_the_default_mode_and_knows_none_from_unknown():
     from graphcost.device import list_devices
 

@@ -44,7 +44,7 @@ def accuracy(
     format: Annotated[str | None, typer.Option(metavar="NAME", help="table, json, csv or markdown.")] = None,
     output: Output = None,
 ) -> None:
-    """Hold predictions against measurements: errors by group, whether the intervals hold, misses by name."""
+    """Hold predictions against measurements. Errors by group, whether the intervals hold, misses by name."""
     from graphcost.accuracy.study import refuse_unknown, study
     from graphcost.render import FORMATS, one_of
     from graphcost.render.accuracy import render_accuracy

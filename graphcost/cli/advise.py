@@ -20,7 +20,7 @@ def advise(
     output: Output = None,
     quiet: Quiet = False,
 ) -> None:
-    """Tell what would make a model cheaper, and by how much: channels, precision, batch; kernels beside their roofs."""
+    """Tell what would make a model cheaper, and by how much. Channels, precision, batch; kernels beside their roofs."""
     from graphcost.advice import advise as find
     from graphcost.render import one_of
     from graphcost.render.advice import ADVICE_FORMATS, render_advice

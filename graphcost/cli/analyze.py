@@ -63,7 +63,7 @@ def analyze(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Tell what a model costs: time, work and memory, kernel by kernel."""
+    """Tell what a model costs, kernel by kernel. Time, work and memory."""
     from graphcost.engine.resolve import OnnxNodes
     from graphcost.render import FORMATS, ORDERS, one_of, render
 
@@ -100,7 +100,7 @@ def explain(
     fusion: _Fusion = False,
     output: Output = None,
 ) -> None:
-    """Tell what became of an ONNX node: which rules were tried, which kernel stands for it, what bounds it."""
+    """Tell what became of an ONNX node. Which rules were tried, which kernel stands for it, what bounds it."""
     from graphcost.api import explain as explain_node
     from graphcost.engine.stages import LayerCounts, stage_lines
 

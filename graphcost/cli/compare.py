@@ -51,7 +51,7 @@ def compare(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Hold the prediction against a real engine, layer by layer: what trtexec exported of it on the board."""
+    """Hold the prediction against a real engine, layer by layer. Takes what trtexec exported of it on the board."""
     from graphcost.engine import compare_engine
     from graphcost.engine.limits import judge
     from graphcost.gate import exit_code, parse_share

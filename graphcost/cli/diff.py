@@ -34,7 +34,7 @@ def diff(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Compare two models or saved reports, kernel by kernel; 'latency>+5%' bounds the change."""
+    """Compare two models or saved reports, kernel by kernel. 'latency>+5%' bounds the change."""
     from graphcost.diff import MEASURES, compare
     from graphcost.render import DIFF_FORMATS, one_of, render_diff
 

@@ -38,7 +38,7 @@ def fit(
     generator: GeneratorFile = None,
     most_per_family: Most = 250,
 ) -> None:
-    """Fit a cost model to measurements; its parameters go into a device file, with where they come from."""
+    """Fit a cost model to measurements. Its parameters go into a device file, with where they come from."""
     from graphcost.device import load_device
     from graphcost.errors import UsageError
     from graphcost.fit.result import fit_rows

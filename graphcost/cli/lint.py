@@ -24,7 +24,7 @@ def lint(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Find what costs time or will not build: hazard, where, what to do, and why."""
+    """Find what costs time or will not build. The hazard, where, what to do, and why."""
     from graphcost.lint import SEVERITIES, at_least
     from graphcost.lint import lint as find
     from graphcost.render import one_of

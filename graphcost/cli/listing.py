@@ -30,7 +30,7 @@ def devices(
 
 @with_request(*SIZES, *PIPELINE, "cost_model")
 def passes(request: Request, output: Output = None) -> None:
-    """Print the pipeline for a target: its stages, where passes can be inserted, and what each pass does."""
+    """Print the pipeline for a target. Its stages, where passes can be inserted, and what each pass does."""
     from graphcost.api import pipeline_of
     from graphcost.plugin import load_registry
     from graphcost.render.pass_list import render_passes
@@ -45,7 +45,7 @@ def operators(
     format: Annotated[str | None, typer.Option(metavar="NAME", help="table or markdown.")] = None,
     output: Output = None,
 ) -> None:
-    """List the operators that can be counted, and how; markdown gives the page of the documentation."""
+    """List the operators that can be counted, and how. Markdown gives the page of the documentation."""
     from graphcost.operator_docs import markdown, table
 
     chosen = choose_format(format, output, ("table", "markdown"))

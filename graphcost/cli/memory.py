@@ -30,7 +30,7 @@ def memory(
     output: Output = None,
     quiet: Quiet = False,
 ) -> None:
-    """Tell what is in memory when: the peak and who holds it, the arena, another order; drawn, or by module."""
+    """Tell what is in memory when. The peak and who holds it, the arena, another order; drawn, or by module."""
     from graphcost.render.memory_view import View, render_memory
 
     with watched(quiet) as progress:

@@ -20,7 +20,7 @@ def train_plan(
     output: Output = None,
     quiet: Quiet = False,
 ) -> None:
-    """Tell the largest batch that can be trained in so much memory: plainly, with checkpoints, AMP, frozen layers."""
+    """Tell the largest batch that can be trained in so much memory. Plainly, with checkpoints, AMP, frozen layers."""
     from graphcost.render import one_of
     from graphcost.render.train_plan import render_plan, render_plan_json
     from graphcost.training import TrainingOptions

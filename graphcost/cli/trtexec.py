@@ -25,9 +25,9 @@ def without_trtexec(arguments: Sequence[str]) -> list[str]:
     """The arguments without options of trtexec that change nothing here, where the line is one of trtexec (its model is
     given as --onnx=…); standard error says which. A device is one of ours unless it is a number.
     UsageError for what would change the cost and is not simulated."""
+    _refuse_not_simulated(arguments)
     if not any(argument.startswith("--onnx") for argument in arguments):
         return list(arguments)
-    _refuse_not_simulated(arguments)
     left_out = [argument for argument in arguments if _is_left_out(argument)]
     if left_out:
         tell(f"left out, for they change nothing in a prediction: {' '.join(left_out)}")

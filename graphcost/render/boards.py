@@ -37,6 +37,10 @@ _SHOWN: Mapping[str, Callable[[Report], str]] = {
 }
 
 _WORDS = frozenset({"90 %", "fits", "trust"})
+_RANK = {
+    "90 %": 1, "trust": 2, "memory": 3, "precision": 4, "inferences/s": 5, "compute-bound": 6, "memory-bound": 6,
+    "launch-bound": 6, "kernels": 7, "fits": 8,
+}  # fmt: skip
 
 
 def render_boards(
@@ -53,7 +57,8 @@ def render_boards(
 
         return f"### {escape(_headline(boards))}\n\n{grid(titles, rows, leading=0 if by_kernel else 3)}\n"
     left = {"kernel", *_WORDS} if by_kernel else {"board", "runtime", "precision", *_WORDS}
-    columns = [Column(t, [row[i] for row in rows], "<" if t in left else ">") for i, t in enumerate(titles)]
+    sides = ["<" if title in left else ">" for title in titles]
+    columns = [Column(t, cells, s, _RANK.get(t, 0)) for t, s, *cells in zip(titles, sides, *rows)]
     notes = [screen.paint(line, "yellow") for text in _notes(boards) for line in fold(text, screen, 2)]
     blocks = [fold(_headline(boards), screen, 2), lay_out(columns, screen, last_bold=by_kernel), notes]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
