@@ -12,10 +12,10 @@ help: ## list the targets
 demo: $(VENV)/installed ## analyse a bundled network on a Jetson Nano
 	$(BIN)/graphcost analyze examples/models/mobilenet_v2.onnx --device nano
 
-test: $(VENV)/installed-dev ## check style and types, run every test
+test: $(VENV)/installed-dev ## check style and types, run every test on all cores
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/installed-dev ## style and types only
 	$(BIN)/ruff check .

@@ -30,7 +30,8 @@ WITH_MACS = [entry for entry in REFERENCES if entry.get("ref_macs")]
 CANONICAL = make_target("nano", "tensorrt-10.3").runtime.pipeline().partition(",precision[")[0]
 """All that TensorRT's newest pipeline does before types are chosen."""
 
-each_model = pytest.mark.parametrize("path", ALL, ids=IDS)
+each_model = pytest.mark.parametrize("path", ALL, ids=IDS, scope="module")
+"""The scope makes pytest run all laws of a model one after another, so that they share its runs."""
 
 
 @lru_cache(maxsize=4)
