@@ -156,17 +156,21 @@ def test_every_parameter_that_is_shipped_is_one_of_the_model():
             assert np.isfinite(parameters_of(load_device(name), "f16")).all()
 
 
-def test_the_command_writes_a_device_that_predicts_its_rows_better_than_before(tmp_path):
+@pytest.mark.parametrize("own", [False, True], ids=["a device that is known", "a device file of one's own"])
+def test_the_command_writes_a_device_that_predicts_its_rows_better_than_before(tmp_path, own):
     """A board that takes 1.3 times as long as the profile says."""
+    board = tmp_path / "board.toml"
+    board.write_text('inherits = "nano"\nsource = "a test"\n')
+    device = str(board) if own else "nano"
     said = {
         (name, batch): analyze(MODELS / f"{name}.onnx", "nano", precision="fp16", batch=batch).totals.latency_ms
         for name in ("resnet18", "mobilenet_v2")
         for batch in (1, 2, 4)
     }
-    lines = [f"nano,fp16,{name}.onnx,{ms * 1.3},{batch},compute,{name}" for (name, batch), ms in said.items()]
+    lines = [f"{device},fp16,{name}.onnx,{ms * 1.3},{batch},compute,{name}" for (name, batch), ms in said.items()]
     data, file = tmp_path / "data.csv", tmp_path / "mine.toml"
     data.write_text("\n".join(["device,precision,model,latency_ms,batch,measure,family", *lines]))
-    found = CliRunner().invoke(app, ["fit", str(data), "--models", str(MODELS), "--device", "nano", "-o", str(file)])
+    found = CliRunner().invoke(app, ["fit", str(data), "--models", str(MODELS), "--device", device, "-o", str(file)])
     assert found.exit_code == 0, found.output
     assert "resnet18" in found.output
     for (name, batch), ms in said.items():
@@ -179,3 +183,5 @@ def test_the_command_says_what_it_needs(tmp_path):
     found = CliRunner().invoke(app, ["fit", str(tmp_path / "data.csv")])
     assert isinstance(found.exception, UsageError)
     assert "--device and --output" in str(found.exception)
+    found = CliRunner().invoke(app, ["fit", str(tmp_path / "data.csv"), "--device", "nano", "-o", "mine.toml"])
+    assert str(found.exception) == "0 rows for nano in the data; a fit needs 5 of one numeric type"

@@ -41,7 +41,8 @@ def fit(
     """Fit a cost model to measurements. Its parameters go into a device file, with where they come from."""
     from graphcost.device import load_device
     from graphcost.errors import UsageError
-    from graphcost.fit.result import fit_rows
+    from graphcost.fit.groups import board_of
+    from graphcost.fit.result import FEWEST_ROWS, fit_rows
     from graphcost.fit.write import write_device, write_shipped
 
     if (output is None or device is None) == (shipped is None):
@@ -49,10 +50,11 @@ def fit(
     rows = _rows(data, models, generator, most_per_family)
     base = None if device is None else load_device(device)
     if base is not None:
-        rows = [row for row in rows if load_device(row.device_spec).id == base.id]
+        rows = [row for row in rows if board_of(row) == base.id]
     result = fit_rows(rows, _model(model), base)
     if not result.fits:
-        raise UsageError("no row could be used: is the device one of those in the data?")
+        whose = "" if base is None else f" for {base.id}"
+        raise UsageError(f"{len(rows)} rows{whose} in the data; a fit needs {FEWEST_ROWS} of one numeric type")
     if base is not None and output is not None:
         write_device(result, base, output)
     if shipped is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,16 @@ def folds_of(rows: Sequence[Measurement]) -> list[str]:
         alone = len(families[row.source]) == 1 and counts[row.source] >= _ROWS_THAT_COUNT
         names.append(f"{family_of(row)}, part {part}" if alone else family_of(row))
     return names
+
+
+def board_of(row: Measurement) -> str:
+    """The id of the device that was measured."""
+    return _board(row.device_spec)
+
+
+@cache
+def _board(device_spec: str) -> str:
+    return load_device(device_spec).id
 
 
 def numeric_type(row: Measurement) -> str:

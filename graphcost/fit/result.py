@@ -30,7 +30,7 @@ _OUTLIER = 3 * 1.4826
 """Deviations from the median beyond which a row is named; 1.4826 makes the median deviation one of a normal."""
 _LEAST_SPREAD = 0.02
 
-_FEWEST_ROWS = 5
+FEWEST_ROWS = 5
 """A numeric type of fewer rows keeps the parameters that stand in for it."""
 
 
@@ -95,12 +95,12 @@ class FitResult:
         ratios: dict[str, list[float]] = {device: [] for device in self.devices}
         for found in self.left_out:
             if (ratio := found.kernels_ratio) is not None:
-                ratios[found.row.device].append(ratio)
+                ratios[found.board].append(ratio)
         return dict(board_factors(ratios))
 
     def outliers(self) -> list[LeftOut]:
         """Rows that lie far from where the other rows of their board do, relative to the spread there."""
-        by_device = [[one for one in self.left_out if one.row.device == device] for device in self.devices]
+        by_device = [[one for one in self.left_out if one.board == device] for device in self.devices]
         return [found for rows in by_device for found in _far(rows)]
 
 
@@ -126,7 +126,7 @@ def fit_rows(
     fits = []
     for precision in sorted({numeric_type(row) for row in rows}):
         members = [row for row in rows if numeric_type(row) == precision]
-        if len(members) < _FEWEST_ROWS:
+        if len(members) < FEWEST_ROWS:
             continue
         grouped = group_rows(members, model, base, progress)
         if grouped.groups:

@@ -12,7 +12,7 @@ from graphcost.errors import UsageError
 from graphcost.measurements import Measurement
 
 from .fittable import Fittable, Floats
-from .groups import Group, Grouped, Mask
+from .groups import Group, Grouped, Mask, board_of
 from .objective import Levels, predict_ms, residuals
 
 _HUBER = 1.5
@@ -50,6 +50,11 @@ class LeftOut:
     row: Measurement
     predicted_ms: float
     constant_ms: float
+
+    @property
+    def board(self) -> str:
+        """The id of its device, which the row may name by an alias or by a file."""
+        return board_of(self.row)
 
     @property
     def ratio(self) -> float:

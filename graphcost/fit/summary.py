@@ -28,10 +28,10 @@ def summary(result: FitResult) -> str:
 
 
 def _by_source(fit: PrecisionFit) -> list[str]:
-    keys = sorted({(one.row.device, one.row.source) for one in fit.left_out})
+    keys = sorted({(one.board, one.row.source) for one in fit.left_out})
     return [
         f"{device:<22}{fit.precision:<6}{source[:26]:<28}"
-        + _errors([one for one in fit.left_out if (one.row.device, one.row.source) == (device, source)])
+        + _errors([one for one in fit.left_out if (one.board, one.row.source) == (device, source)])
         for device, source in keys
     ]
 
@@ -53,7 +53,7 @@ def _outliers(result: FitResult) -> list[str]:
     """The farthest first; of many only the first."""
     far = sorted(result.outliers(), key=lambda one: -abs(np.log(one.ratio)))
     lines = [
-        f"outlier: {one.row.where}: {one.row.device} {one.row.network}, predicted {1 / one.ratio - 1:+.0%}"
+        f"outlier: {one.row.where}: {one.board} {one.row.network}, predicted {1 / one.ratio - 1:+.0%}"
         for one in far[:_OUTLIERS_SHOWN]
     ]
     return lines if len(far) <= _OUTLIERS_SHOWN else [*lines, f"and {len(far) - _OUTLIERS_SHOWN} more outliers"]

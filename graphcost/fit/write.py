@@ -85,8 +85,8 @@ def _intervals(result: FitResult, devices: Sequence[str]) -> list[str]:
 
 def _provenance(result: FitResult, devices: Sequence[str]) -> list[str]:
     rows = [row for fit in result.fits for device in sorted(set(devices)) for row in fit.rows_of(device)]
-    found = [one for one in result.left_out if one.row.device in set(devices)]
-    far = [one for one in result.outliers() if one.row.device in set(devices)]
+    found = [one for one in result.left_out if one.board in set(devices)]
+    far = [one for one in result.outliers() if one.board in set(devices)]
     return [
         "",
         "[provenance]",

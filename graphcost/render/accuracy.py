@@ -35,6 +35,8 @@ _FIGURES: Mapping[str, Callable[[Summary], str]] = {
     "Winkler": lambda s: UNKNOWN if s.winkler is None else significant(s.winkler, 3),
 }
 
+_RANK = {"Winkler": 1, "RMSPE": 2, "≤ 5 %": 3, "Spearman": 4}
+
 LEGEND = (
     "MAPE, median and RMSPE are of |predicted / measured - 1|; bias is the geometric mean of predicted / measured, "
     "less one; inside is the share of rows in their 90 % interval, width its median width over the prediction, Winkler "
@@ -58,7 +60,10 @@ def _table(study: Study, screen: Screen, how: str) -> str:
     rows = _summary_rows(study)
     titles = [*study.by, *_FIGURES]
     words = len(study.by)
-    columns = [Column(t, [row[i] for row in rows], "<" if i < words else ">") for i, t in enumerate(titles)]
+    columns = [
+        Column(title, [row[i] for row in rows], "<" if i < words else ">", rank=_RANK.get(title, 0))
+        for i, title in enumerate(titles)
+    ]
     blocks = [
         fold(how, screen, 2) if how else [],
         lay_out(columns, screen, last_bold=True) if rows else ["no row could be predicted"],

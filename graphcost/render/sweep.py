@@ -37,6 +37,7 @@ _TITLES = {
     "peak_activation_bytes": "peak activations",
 }
 
+_RANK = {"bytes written": 1, "bytes read": 1, "flops": 2, "weights": 3}
 _LABELS = {**_TITLES, "weight_bytes": "weight bytes", "peak_activation_bytes": "peak activation bytes"}
 """Of formulas, which have no unit."""
 
@@ -97,7 +98,9 @@ def _text(name: str, cell: Cell) -> str:
 
 def _cells(sweep: Sweep, screen: Screen) -> list[str]:
     rows = _rows(sweep)
-    columns = [Column(title, [row[i] for row in rows]) for i, title in enumerate(_titles(sweep))]
+    columns = [
+        Column(title, [row[i] for row in rows], rank=_RANK.get(title, 0)) for i, title in enumerate(_titles(sweep))
+    ]
     return lay_out(columns, screen) if rows else []
 
 

@@ -22,10 +22,10 @@ def render_plan(rows: Sequence[PlanRow], head: str, screen: Screen = PLAIN) -> s
     columns = [
         Column("way", [row.name for row in rows], "<"),
         Column("batch", [str(row.batch) if row.batch else _NONE for row in rows]),
-        Column("allocated", [_size(row.peak_allocated_bytes) for row in rows]),
-        Column("reserved", [_size(row.peak_reserved_bytes) for row in rows]),
+        Column("allocated", [_size(row.peak_allocated_bytes) for row in rows], rank=1),
+        Column("reserved", [_size(row.peak_reserved_bytes) for row in rows], rank=2),
         Column("system", [_size(row.system_bytes) for row in rows]),
-        Column("kept", [_size(row.saved_activation_bytes) for row in rows]),
+        Column("kept", [_size(row.saved_activation_bytes) for row in rows], rank=3),
         Column("step", ["" if row.step_ms is None else f"{milliseconds(row.step_ms)}" for row in rows]),
     ]
     return "\n".join([screen.paint(head, "bold"), "", *lay_out(columns, screen)]) + "\n"
