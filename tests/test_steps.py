@@ -118,6 +118,16 @@ def test_what_is_not_known_is_refused():
     assert isinstance(no_kernels, Refusal)
 
 
+def test_a_product_that_no_kernel_of_the_catalogue_can_run_is_refused_and_not_priced_for_ever():
+    work = Work(8 * 1000 * 2048, 0, 2048 * 1008, 8000)
+    product = Contraction("gemm", 1, 1, 8, 1000, 2048, input_dims=(8, 2048), output_dims=(8, 1000))
+    (found,) = STEPS.estimate(
+        [KernelQuery("gemm", "onnx.Gemm", "i8", (), (), work, contractions=(product,))], load_device("xavier-nx")
+    )
+    assert isinstance(found, Refusal)
+    assert "sm_72" in found.reason
+
+
 def test_tactics_hold_the_fastest_kernel_and_are_priced_as_said():
     assert isinstance(STEPS, TacticModel)
     query = conv(256, 256)

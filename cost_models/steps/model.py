@@ -11,7 +11,7 @@ from graphcost.cost import Bound, Cost, Estimate, KernelQuery, Refusal, Tactic, 
 from graphcost.device import DeviceProfile
 from graphcost.fit.fittable import FitParameter
 
-from .features import Features, features_of
+from .features import Features, Ints, features_of
 from .fitting import PreparedNetworks, prepare
 from .kernels import Candidates, NumericKind, candidates_of, computes_in
 from .latency import Latency, latency, tactic_seconds
@@ -83,18 +83,28 @@ class Steps:
 
     def _costs(
         self, found: Latency, features: Features, candidates: Candidates, device: DeviceProfile, precision: NumericKind
-    ) -> Iterator[Cost]:
+    ) -> Iterator[Estimate]:
         trust = Trust.FITTED if precision in device.fitted_precisions else Trust.PRIOR
         low, high = device.kernel_factors or KERNEL_FACTORS
         names = _tactic_names(found, features, candidates)
         total_ms = (found.total_s * 1e3).tolist()
         bounds = np.argmax([found.compute_s, found.memory_s, found.launch_s], axis=0).tolist() if total_ms else []
+        served = np.isin(np.arange(len(features)), _unserved(features), invert=True).tolist()
         for at, (latency_ms, bound) in enumerate(zip(total_ms, bounds)):
+            if not served[at]:
+                yield Refusal(f"no kernel in {precision} of the catalogue of {device.sm} can run this product")
+                continue
             name = names.get(at)
             yield Cost(latency_ms, latency_ms * low, latency_ms * high, _BOUNDS[bound], trust, self.name, name)
 
 
 _BOUNDS = (Bound.COMPUTE, Bound.MEMORY, Bound.LAUNCH)
+
+
+def _unserved(features: Features) -> Ints:
+    """Kernels with a tiled product that no tactic can run."""
+    without = features.parts.tiled & ~features.tiles.possible.any(axis=1)
+    return np.unique(features.parts.owner[without])
 
 
 def _by_precision(queries: Sequence[KernelQuery]) -> Mapping[NumericKind, list[int]]:
