@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from graphcost.cost import KernelQuery
 
-from ..tiles import Columns
+from ..tiles import Columns, countable
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -42,7 +42,7 @@ def is_convolution(query: KernelQuery) -> bool:
     """Whether a query is one convolution, dense or depthwise, with all its sizes known."""
     if query.kind not in ("conv", "depthwise") or len(query.contractions) != 1 or not query.work_known:
         return False
-    return query.contractions[0].kind == "conv"
+    return query.contractions[0].kind == "conv" and countable(query.contractions[0])
 
 
 def table_of(queries: Sequence[KernelQuery]) -> OperatorTable:

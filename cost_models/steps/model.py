@@ -11,6 +11,7 @@ from graphcost.cost import Bound, Cost, Estimate, KernelQuery, Refusal, Tactic, 
 from graphcost.device import DeviceProfile
 from graphcost.fit.fittable import FitParameter
 
+from ..tiles import countable
 from .features import Features, Ints, features_of
 from .fitting import PreparedNetworks, prepare
 from .kernels import Candidates, NumericKind, candidates_of, computes_in
@@ -32,7 +33,7 @@ class Steps:
 
     def estimate(self, queries: Sequence[KernelQuery], device: DeviceProfile) -> list[Estimate]:
         """One answer for each query, in order; a refusal where the work, a rate or the kernels are not known."""
-        answers: list[Estimate] = [Refusal("the work of this kernel is not known")] * len(queries)
+        answers: list[Estimate] = [Refusal("the work of this kernel is not known, or beyond any board")] * len(queries)
         for precision, places in _by_precision(queries).items():
             group = [queries[at] for at in places]
             for at, answer in zip(places, self._of_one_precision(group, device, precision)):
@@ -108,10 +109,10 @@ def _unserved(features: Features) -> Ints:
 
 
 def _by_precision(queries: Sequence[KernelQuery]) -> Mapping[NumericKind, list[int]]:
-    """Places of the queries whose work is known and that launch something."""
+    """Places of the queries whose work is known, and not beyond all boards, and that launch something."""
     places: dict[NumericKind, list[int]] = {}
     for at, query in enumerate(queries):
-        if query.work_known and query.launches:
+        if query.work_known and query.launches and all(map(countable, query.contractions)):
             places.setdefault(computes_in(query.precision), []).append(at)
     return places
 

@@ -11,11 +11,12 @@ of it, SMs run blocks in waves, and what is padded is computed too: latency is a
 from __future__ import annotations
 
 from .catalogue import Catalogue, Kernel, catalogue_of, read_kernels
-from .columns import Columns
+from .columns import Columns, countable
 from .occupancy import Limits, blocks_per_sm, limits_of
 from .terms import TileTerms, eligible, tile_terms
 
 __all__ = [
+    "countable",
     "Catalogue",
     "Columns",
     "Kernel",

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
+_MOST = 1 << 53
+"""Multiply-adds: ten hours of a Nano at its peak, and whole numbers are exact in floats."""
+
 
 class ContractionLike(Protocol):
     """What is read of a contraction: `m` pixels or rows, `n` output channels of a group, `k` depth, all plain ints."""
@@ -66,6 +69,12 @@ class Columns:
     @classmethod
     def of(cls, contractions: Sequence[ContractionLike]) -> Columns:
         return cls(*(_column([row[i] for row in map(_row, contractions)]) for i in range(10)))
+
+
+def countable(contraction: ContractionLike) -> bool:
+    """Whether the numbers of a contraction and their products stay exact in columns; those of damaged files may not."""
+    numbers = _row(contraction)
+    return max(prod(max(number, 1) for number in numbers[:4]), *numbers) < _MOST
 
 
 def _column(numbers: Sequence[int]) -> Ints:
