@@ -289,7 +289,7 @@ def analyse(content: bytes, device: str | None = None) -> str:
     import graphcost
     from graphcost.errors import UserError
 
-    signal.setitimer(signal.ITIMER_REAL, TIME_S)
+    signal.setitimer(signal.ITIMER_PROF, TIME_S)
     try:
         graphcost.analyze(content, device)
         return "analysed"
@@ -303,7 +303,7 @@ def analyse(content: bytes, device: str | None = None) -> str:
         place = traceback.extract_tb(error.__traceback__)[-1]
         return f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def limited() -> None:
@@ -313,14 +313,14 @@ def limited() -> None:
 
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    signal.signal(signal.SIGALRM, _stop)
+    signal.signal(signal.SIGPROF, _stop)
 
 
 def measured(content: bytes, device: str | None = None) -> tuple[str, float]:
-    """What became of a model, and the seconds that it took."""
-    start = time.perf_counter()
+    """What became of a model, and the seconds of the processor that it took: another test beside it does not count."""
+    start = time.process_time()
     outcome = analyse(content, device)
-    return outcome, round(time.perf_counter() - start, 3)
+    return outcome, round(time.process_time() - start, 3)
 
 
 def main(first: int, last: int) -> dict[str, Any]:
