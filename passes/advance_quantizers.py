@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from graphcost.ir import Graph, Node, Origin, Value
-from graphcost.pipeline import UNCHANGED, Change, Context, Pass
+from graphcost.pipeline import Change, Context, Pass
 from graphcost.types import TensorType
 
 from .eliminate_noops import leave_out
 from .ledger import Ledger
 from .merge_quantizers import inherit, replace_by_equal
+from .motion import Motion
 from .quantizers import MOVEMENTS, QUANTIZE, dequantizer_of, is_per_tensor, only_reader, same_scaling
-from .values import FreshNames
 
 _CONCAT = "onnx.Concat"
 
@@ -36,25 +35,12 @@ class AdvanceQuantizers(Pass):
     name: ClassVar[str] = "advance-quantizers"
 
     def run(self, graph: Graph, ctx: Context) -> Change:
-        motion = _Motion(graph, Ledger(self.name, graph, ctx))
-        motion.waiting.extend(node for node in graph if node.op == QUANTIZE)
-        while motion.waiting:
-            motion.visit(motion.waiting.popleft())
-        motion.ledger.close()
-        return Change(motion.count) if motion.count else UNCHANGED
+        return _Motion(graph, Ledger(self.name, graph, ctx)).run(QUANTIZE)
 
 
 @dataclass
-class _Motion:
-    graph: Graph
-    ledger: Ledger
-    names: FreshNames = field(default_factory=FreshNames)
-    waiting: deque[Node] = field(default_factory=deque)
-    count: int = 0
-
+class _Motion(Motion):
     def visit(self, node: Node) -> None:
-        if node.graph is not self.graph:
-            return
         if self._cancel(node):
             self.count += 1
         elif (mover := _passable(node)) is not None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from graphcost.ir import Graph, Node, Origin, Value, merge_origins
-from graphcost.pipeline import UNCHANGED, Change, Context, Pass
+from graphcost.pipeline import Change, Context, Pass
 from graphcost.types import TensorType
 
 from .fusing import POINTWISE
 from .int8 import INT8_CONTRACTIONS
 from .ledger import Ledger
+from .motion import Motion
 from .quantizers import (
     DEQUANTIZE,
     MOVEMENTS,
@@ -23,7 +23,6 @@ from .quantizers import (
     only_reader,
     same_scaling,
 )  # fmt: skip
-from .values import FreshNames
 
 _CONCAT = "onnx.Concat"
 _OWN = INT8_CONTRACTIONS | POINTWISE | POOLS | MOVEMENTS | {_CONCAT}
@@ -42,25 +41,12 @@ class DelayDequantizers(Pass):
     name: ClassVar[str] = "delay-dequantizers"
 
     def run(self, graph: Graph, ctx: Context) -> Change:
-        motion = _Motion(graph, Ledger(self.name, graph, ctx))
-        motion.waiting.extend(node for node in graph if node.op == DEQUANTIZE)
-        while motion.waiting:
-            motion.visit(motion.waiting.popleft())
-        motion.ledger.close()
-        return Change(motion.count) if motion.count else UNCHANGED
+        return _Motion(graph, Ledger(self.name, graph, ctx)).run(DEQUANTIZE)
 
 
 @dataclass
-class _Motion:
-    graph: Graph
-    ledger: Ledger
-    names: FreshNames = field(default_factory=FreshNames)
-    waiting: deque[Node] = field(default_factory=deque)
-    count: int = 0
-
+class _Motion(Motion):
     def visit(self, node: Node) -> None:
-        if node.graph is not self.graph:
-            return
         if len(owners := _owners(node)) > 0:
             self.count += 1
             self._clone(node, owners)

@@ -35,11 +35,6 @@ def is_per_tensor(quantizer: Node) -> bool:
     return scale is not None and scale.type.elements == 1
 
 
-def is_of_weight(quantizer: Node) -> bool:
-    """Whether it reads only what is known when the engine is built."""
-    return all(value.is_weight for value in quantizer.inputs)
-
-
 def only_reader(value: Value) -> Node | None:
     """The node that alone reads a value; None where there are several, or where it is an output."""
     readers = value.readers

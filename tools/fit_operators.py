@@ -147,8 +147,6 @@ def _table(numbers: np.ndarray, depthwise: np.ndarray, precision: str) -> Operat
         added=added.astype(bool),
         read_bytes=(read + weights) * read_size + added * written_bytes,
         written_bytes=written_bytes,
-        read_elements=read,
-        written_elements=written,
     )
 
 

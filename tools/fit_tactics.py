@@ -110,7 +110,7 @@ def _table(shapes: Sequence[tuple[int, ...]]) -> OperatorTable:
     m, n, k, window, stride, rows, columns, read, written = (np.array(column)[:, None] for column in zip(*shapes))
     one, no = np.ones_like(m), np.zeros(m.shape, bool)
     geometry = Columns(one, m, n, k, window, stride, one, one, rows, columns)
-    return OperatorTable(geometry, no, no, *(bytes_.astype(float) for bytes_ in (read, written, read, written)))
+    return OperatorTable(geometry, no, no, *(bytes_.astype(float) for bytes_ in (read, written)))
 
 
 def warm(log: Log) -> np.ndarray:

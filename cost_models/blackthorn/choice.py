@@ -29,7 +29,6 @@ class Measured:
 
     curve: Curve
     points: tuple[tuple[int, float], ...]
-    survivors: int
 
 
 def learn(measure: Callable[[int], float], candidates: Sequence[int]) -> Measured:
@@ -43,7 +42,7 @@ def learn(measure: Callable[[int], float], candidates: Sequence[int]) -> Measure
         x = next_point(curves, sorted(points), [c for c in candidates if c not in points])
         points[x] = measure(x)
         curves = surviving(points)
-    return Measured(best(curves, list(points), list(points.values())), tuple(sorted(points.items())), len(curves))
+    return Measured(best(curves, list(points), list(points.values())), tuple(sorted(points.items())))
 
 
 def _nearest(wanted: int, candidates: Sequence[int]) -> int:

@@ -25,8 +25,6 @@ class OperatorTable:
     added: Mask  # whether the epilogue adds a second tensor of the result's size
     read_bytes: Floats
     written_bytes: Floats
-    read_elements: Floats  # of activations
-    written_elements: Floats
 
     def __len__(self) -> int:
         return len(self.depthwise)
@@ -54,14 +52,8 @@ def table_of(queries: Sequence[KernelQuery]) -> OperatorTable:
         added=_column(["Add" in query.epilogue for query in queries]).astype(np.bool_),
         read_bytes=_column([query.work.bytes_read for query in queries]),
         written_bytes=_column([query.work.bytes_written for query in queries]),
-        read_elements=_column([_elements(c.input_dims) for c in contractions]),
-        written_elements=_column([_elements(c.output_dims) for c in contractions]),
     )
 
 
 def _column(numbers: Sequence[float]) -> Floats:
     return np.array(numbers, np.float64).reshape(-1, 1)
-
-
-def _elements(dims: Sequence[int]) -> float:
-    return float(np.prod(np.array(dims, np.float64)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .catalogue import Catalogue, Ints
 from .columns import Columns
-from .occupancy import ELEMENT_BYTES, Limits, blocks_per_sm
+from .occupancy import Limits, blocks_per_sm
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -30,7 +30,6 @@ class TileTerms:
     tile_macs: Floats  # multiply-adds of a block, padding included
     padded_macs: Floats  # of all blocks
     wave_macs: Floats  # of the busiest SM x SMs: padded_macs with the last wave's idle SMs
-    tile_bytes: Ints  # operands that all blocks load: what L2 and shared memory serve
     split_bytes: Ints  # partial sums that a split of K writes and reads again
 
     @property
@@ -52,7 +51,6 @@ def tile_terms(columns: Columns, catalogue: Catalogue, limits: Limits, precision
     slots = np.broadcast_to(limits.sm_count * blocks_per_sm(catalogue, precision, limits), tiles.shape)
     tile_macs = catalogue.tile_m * catalogue.tile_n * catalogue.tile_k * steps * direct
     rounds = _ceil(tiles, limits.sm_count)
-    edge = catalogue.tile_m + catalogue.tile_n
     return TileTerms(
         eligible=eligible(columns, catalogue),
         tiles=tiles,
@@ -63,7 +61,6 @@ def tile_terms(columns: Columns, catalogue: Catalogue, limits: Limits, precision
         tile_macs=np.broadcast_to(tile_macs, tiles.shape),
         padded_macs=tiles * tile_macs,
         wave_macs=rounds * limits.sm_count * tile_macs,
-        tile_bytes=tiles * steps * catalogue.tile_k * edge * ELEMENT_BYTES.get(precision, 4),
         split_bytes=_split_bytes(columns, catalogue),
     )
 

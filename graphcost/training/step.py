@@ -20,7 +20,6 @@ class StepMemory:
     category: Mapping[Storage, Category]
     total: Mapping[Category, int]
     at_peak: Mapping[Category, int]
-    static_bytes: int
     peak_allocated_bytes: int
     peak_at: Node | None
     holders: tuple[Storage, ...]
@@ -39,7 +38,6 @@ def step_memory(graph: Graph, profile: MemoryProfile) -> StepMemory:
         category=category,
         total=sizes((*plan.weights, *plan.activations), category),
         at_peak=sizes((*plan.weights, *profile.holders), category),
-        static_bytes=profile.weight_bytes,
         peak_allocated_bytes=profile.weight_bytes + profile.peak_activation_bytes,
         peak_at=profile.peak_at,
         holders=profile.holders,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphcost.ir import Graph, Node, Value
-from graphcost.types import Attr, TensorType, Type
+from graphcost.types import Attr, Type
 
 BACKWARD = "backward"
 
@@ -194,7 +194,3 @@ class Step:
 
     def _was_broadcast(self, slot: int) -> bool:
         return self.operand(slot).type.elements != self.node.results[0].type.elements
-
-
-def as_tensor(value: Value) -> TensorType | None:
-    return value.type if isinstance(value.type, TensorType) else None
