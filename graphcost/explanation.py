@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .errors import UnknownName
 from .ir import Node
-from .journal import Did, Refused, Removed
+from .journal import Did, Entry, FellBack, Refused, Removed
 
 if TYPE_CHECKING:
     from .api import Run
@@ -31,6 +31,7 @@ def explain_node(run: Run, name: str) -> list[str]:
         "eliminated": eliminated,
         "applied": [f"{entry.rule}: {entry.text}" for entry in entries if isinstance(entry, Did)],
         "saved": [entry.reason for entry in entries if isinstance(entry, Removed) and entry.reason not in eliminated],
+        "fell back": [_fall(entry) for entry in entries if isinstance(entry, FellBack)],
         "refused": [f"{entry.rule}: {entry.reason}" for entry in entries if isinstance(entry, Refused)],
         "closest": _closest(entries, {origin.name for node in standing for origin in node.origin}),
     }
@@ -42,12 +43,16 @@ def _labelled(label: str, lines: Iterable[str]) -> list[str]:
     return [f"{'' if number else label:<{_LABEL}}  {line}" for number, line in enumerate(dict.fromkeys(lines))]
 
 
+def _fall(entry: FellBack) -> str:
+    return f"{entry.rule}: not in {entry.asked}: {entry.reason}"
+
+
 def _known_names(run: Run) -> list[str]:
     names = [origin.name for node in run.graph for origin in node.origin]
     return [*dict.fromkeys(names), *(e.node for e in run.report.eliminated)]
 
 
-def _closest(entries: Sequence[Did | Refused | Removed], own: Set[str]) -> list[str]:
+def _closest(entries: Sequence[Entry], own: Set[str]) -> list[str]:
     """Of the rules that never applied here and that began at one of the kernel's own nodes, the one that had matched
     most nodes when it refused."""
     applied = {entry.rule for entry in entries if isinstance(entry, Did)}

@@ -1,4 +1,5 @@
-"""The journal of a run: what passes did, what they refused and why, and which work they took away.
+"""The journal of a run: what passes did, what they refused and why, what fell back to a wider type, and which
+work they took away.
 
 Entries are keyed by the names of ONNX nodes, so that `explain` can speak of nodes that rewriting has removed.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from .ir import Node, Origin
 from .work.node import Work
@@ -31,6 +33,17 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class FellBack:
+    """A node computes in a wider type than `asked`, a type that the user, the network or its Q/DQ ask for: `reason`
+    says why. The only place that knows: the report and `explain` read it here."""
+
+    rule: str
+    origins: tuple[str, ...]
+    asked: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Removed:
     """Work that will not be done. `origins` are the nodes it belonged to; those that no kernel stands for any more
     are the eliminated nodes of the report."""
@@ -40,12 +53,16 @@ class Removed:
     work: Work
 
 
+Entry: TypeAlias = "Did | Refused | FellBack | Removed"
+
+
 @dataclass
 class Journal:
     """Append-only. `note` is a warning that the report shows."""
 
     did_: list[Did] = field(default_factory=list)
     refused_: list[Refused] = field(default_factory=list)
+    fell_back_: list[FellBack] = field(default_factory=list)
     removed_: list[Removed] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -55,6 +72,9 @@ class Journal:
     def refused(self, rule: str, node: Node, reason: str) -> None:
         self.refused_.append(Refused(rule, _names(node), reason))
 
+    def fell_back(self, rule: str, node: Node, asked: str, reason: str) -> None:
+        self.fell_back_.append(FellBack(rule, _names(node), asked, reason))
+
     def removed(self, origins: Iterable[Origin], reason: str, work: Work) -> None:
         self.removed_.append(Removed(tuple(origins), reason, work))
 
@@ -62,9 +82,10 @@ class Journal:
         if sentence not in self.warnings:
             self.warnings.append(sentence)
 
-    def about(self, name: str) -> Iterator[Did | Refused | Removed]:
-        """Every entry that concerns an ONNX node, by kind: what was refused, done, removed."""
+    def about(self, name: str) -> Iterator[Entry]:
+        """Every entry that concerns an ONNX node, by kind: what was refused, what fell back, was done, removed."""
         yield from (entry for entry in self.refused_ if name in entry.origins)
+        yield from (entry for entry in self.fell_back_ if name in entry.origins)
         yield from (entry for entry in self.did_ if name in entry.origins)
         yield from (entry for entry in self.removed_ if any(o.name == name for o in entry.origins))
 

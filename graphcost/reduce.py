@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .cost import Bound, Cost
 from .engine.layer_types import layer_type
+from .fallbacks import fallbacks
 from .importer import Imported
 from .ir import Graph, Node
 from .journal import Journal
@@ -69,6 +70,7 @@ def reduce(found: Findings) -> Report:
         unknown=tuple(UnknownNode(n.name, n.op, w.unknown) for n, w in found.work.items() if w.unknown),
         warnings=tuple(dict.fromkeys(_warnings(found))),
         unsupported=tuple(UnsupportedNode(u.node.name, u.node.op, u.verdict.sentence) for u in found.unsupported),
+        fallbacks=tuple(fallbacks([node for node in found.graph if _is_launched(node, found)], found.journal)),
     )
 
 
@@ -112,10 +114,14 @@ def _region(node: Node) -> str | None:
 
 
 def _layer_type(node: Node, found: Findings) -> str | None:
-    runtime, launches = found.target.runtime, found.costs[node].bound is not Bound.NONE
-    in_region = _region(node) is not None
+    runtime, in_region, launches = found.target.runtime, _region(node) is not None, _is_launched(node, found)
     kind = layer_type(runtime, node.op, kind_of(node), precision_of(node), launches=launches, in_region=in_region)
     return kind.name if kind else None
+
+
+def _is_launched(node: Node, found: Findings) -> bool:
+    """False for a view."""
+    return found.costs[node].bound is not Bound.NONE
 
 
 def _tensor(name: str, kind: Type) -> Tensor:

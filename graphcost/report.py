@@ -185,6 +185,16 @@ class UnsupportedNode:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """A kernel that computes in `precision`, wider than `asked`: what the user or the network's Q/DQ ask for."""
+
+    kernel: str
+    precision: str
+    asked: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
     """A tensor, or the tensors of a module, in memory at the peak."""
 
@@ -228,6 +238,8 @@ class Report:
     schema: str = SCHEMA
     unsupported: tuple[UnsupportedNode, ...] = ()
     """Where there are any, the figures are a what-if: the runtime would not build this network."""
+    fallbacks: tuple[Fallback, ...] = ()
+    """In execution order; empty where every kernel computes as it was asked to."""
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data, ready for `json.dumps`; keys in the order of the schema."""

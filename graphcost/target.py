@@ -51,6 +51,11 @@ class Target:
         return frozenset(kind for kind in NUMERIC_TYPES if kind in wanted and self._has(kind))
 
     @property
+    def lacking(self) -> tuple[NumericType, ...]:
+        """The types that the precision asks for by name and the hardware does not have."""
+        return tuple(kind for kind in _ASKS.get(self.precision, ()) if not self._has(kind))
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What is not quite as asked: a nearest version, a type that the hardware lacks or is slow in."""
         return (*self.runtime.warnings, *self._hardware_warnings())
@@ -62,8 +67,7 @@ class Target:
         if self.device is None:
             return []
         name = f"{self.device.id} ({self.device.sm})"
-        lacking = [kind for kind in _ASKS.get(self.precision, ()) if not self.device.supports(kind)]
-        warnings = [f"{name} has no {_SPELLED[kind]}: layers run in {self._instead()}" for kind in lacking]
+        warnings = [f"{name} has no {_SPELLED[kind]}: layers run in {self._instead()}" for kind in self.lacking]
         return warnings + self._slow_fp16(name)
 
     def _instead(self) -> str:

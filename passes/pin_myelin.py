@@ -8,9 +8,9 @@ from typing import ClassVar
 from graphcost.ir import Graph
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 
-from .assign_precision import TF32_OPS, float_of
-from .assign_precision import rules_of as precisions_of
 from .myelin import regions_of
+from .precisions import TF32_OPS, float_of
+from .precisions import rules_of as precisions_of
 
 
 @dataclass(frozen=True)
@@ -33,5 +33,5 @@ class PinMyelin(Pass):
         pinned = [node for node in free if float_of(node) == "f32"]
         for node in pinned:
             node.set_attr("precision", rules.contraction if node.op in TF32_OPS else rules.fallback)
-            ctx.journal.refused(self.name, node, "Myelin takes it over, and calibration does not reach it: no INT8")
+            ctx.journal.fell_back(self.name, node, "i8", "Myelin takes it over, and calibration does not reach it")
         return Change(len(pinned)) if pinned else UNCHANGED

@@ -10,8 +10,8 @@ from graphcost.ir import Graph, Node
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.target import Target
 
-from .assign_precision import TF32_OPS, float_of
 from .int8 import INT8_CONTRACTIONS, INT8_PASSING
+from .precisions import TF32_OPS, float_of
 
 _PRECISIONS = {"fp32": "f32", "fp16": "f16", "int8": "i8"}
 
@@ -56,7 +56,7 @@ def _parse(spec: str) -> tuple[re.Pattern[str], str]:
 
 def _pin(node: Node, precision: str, ctx: Context) -> bool:
     if (reason := _why_not(node, precision, ctx.target)) is not None:
-        ctx.journal.refused("pin-precision", node, reason)
+        ctx.journal.fell_back("pin-precision", node, precision, reason)
         ctx.journal.warn(f"{node.name} is not pinned: {reason}")
         return False
     stands_in = precision == "f32" and "tf32" in ctx.target.allowed() and node.op in TF32_OPS

@@ -81,6 +81,7 @@ class Mismatch(Exception):
 def _told(journal: Journal) -> str:
     """What the journal says, as comments."""
     lines = [f"{', '.join(r.origins)}: refused, {r.reason}" for r in journal.refused_]
+    lines += [f"{', '.join(f.origins)}: fell back from {f.asked}, {f.reason}" for f in journal.fell_back_]
     lines += [_removal(entry) for entry in journal.removed_]
     lines += [f"warning: {warning}" for warning in journal.warnings]
     return "".join(f"; {line}\n" for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from graphcost.report import Kernel, Memory, Report, Tensor, Totals
@@ -14,6 +15,7 @@ LATENCY_MEANS = "latency = GPU compute time of one inference, without copies, cl
 _NO_DEVICE = "work and memory only (--device adds latency)"
 _LABEL = 13
 _WORTH_TELLING = 0.05
+_REASONS = 2  # the most frequent ones, told by default
 _FEW = 8  # unknown operators and the like that are named before the rest is only counted
 
 
@@ -47,6 +49,7 @@ def summary(report: Report, screen: Screen = PLAIN) -> list[str]:
         ("work", _work(report)),
         *(_memory(report) if report.totals.training is None else training_lines(report)),
         ("coverage", _coverage(report.totals)),
+        *_fallback_count(report),
         *_eliminated_count(report),
     ]
     return [line for label, text in lines for line in _labelled(label, text, screen)]
@@ -56,7 +59,7 @@ def notes(report: Report, verbose: bool = False, screen: Screen = PLAIN) -> list
     """Unknown nodes, warnings, suggestions and, when asked for, the nodes that no kernel stands for."""
     unknown = [f"unknown: {u.op} {u.node!r}: {u.reason}" for u in report.unknown]
     warnings = [f"warning: {warning}" for warning in report.warnings]
-    gone = [f"eliminated: {e.node}: {e.reason}" for e in report.eliminated] if verbose else []
+    gone = [*_fallbacks(report), *(f"eliminated: {e.node}: {e.reason}" for e in report.eliminated)] if verbose else []
     shown = _few(unknown, "more unknown nodes", verbose) + _few(warnings, "more warnings", verbose)
     shown += _suggestions(report, verbose)
     told = [screen.paint(line, "yellow") for text in shown for line in fold(text, screen, 2)]
@@ -189,6 +192,34 @@ def _eliminated_count(report: Report) -> list[tuple[str, str]]:
     if not report.eliminated:
         return []
     return [("eliminated", f"{plural(len(report.eliminated), 'node')} that no kernel stands for (-v lists them)")]
+
+
+def _fallback_count(report: Report) -> list[tuple[str, str]]:
+    """`7 kernels in f32 where f16 was asked for (-v lists them): …`, with the reasons, the most frequent first."""
+    found = report.fallbacks
+    if not found:
+        return []
+    computed, asked = _either(fall.precision for fall in found), _either(fall.asked for fall in found)
+    reasons = Counter(fall.reason for fall in found).most_common()
+    told = [f"{reason} ({number})" for reason, number in reasons[:_REASONS]]
+    told += [plural(len(reasons) - _REASONS, "other reason")] if len(reasons) > _REASONS else []
+    what = f"{plural(len(found), 'kernel')} in {computed} where {asked} was asked for (-v lists them)"
+    return [("fell back", f"{what}: {', '.join(told)}")]
+
+
+def _either(kinds: Iterable[str]) -> str:
+    return " or ".join(dict.fromkeys(kinds))
+
+
+def _fallbacks(report: Report) -> list[str]:
+    """The kernels that fell back, those with one reason on one line."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for fall in report.fallbacks:
+        groups.setdefault((fall.precision, fall.asked, fall.reason), []).append(fall.kernel)
+    return [
+        f"fell back: {plural(len(kernels), 'kernel')} in {precision}, not {asked}: {reason}: {', '.join(kernels)}"
+        for (precision, asked, reason), kernels in groups.items()
+    ]
 
 
 def _few(lines: list[str], rest: str, all_of_them: bool) -> list[str]:
