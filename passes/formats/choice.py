@@ -35,6 +35,10 @@ Step: TypeAlias = "tuple[TensorType, TensorType]"
 StepCosts: TypeAlias = "Callable[[Sequence[Step]], Sequence[float]]"
 """What each step costs; asked once, about all that move bytes."""
 
+_NOOP = 1e-6
+"""What a relabeling costs, a nanosecond or nothing by the unit: of ways that are equally fast, the one with fewer NoOps
+is taken (inferred: to TensorRT they cost nothing, and layer lists show few)."""
+
 Layout: TypeAlias = "tuple[str, str]"
 """Element type and format."""
 
@@ -47,8 +51,9 @@ def choose(
     own = {node: precision_of(node) for node in candidates}
     edges = [_edge(value, candidates, own) for value in graph.values() if is_activation(value)]
     steps = [(edge, pair, step) for edge in edges for pair, step in edge.steps()]
-    asked = list(dict.fromkeys(step for _, _, step in steps))  # values of one type are many
-    costs = dict(zip(asked, step_costs(asked)))
+    relabelings = dict.fromkeys((step for _, _, step in steps if is_relabeling(*step)), _NOOP)
+    asked = list(dict.fromkeys(step for _, _, step in steps if step not in relabelings))  # many are alike
+    costs = {**relabelings, **dict(zip(asked, step_costs(asked)))}
     for edge, pair, step in steps:
         edge.costs[pair] = costs[step]
     return _Choice(candidates).run(edges)
@@ -100,7 +105,7 @@ class _Edge:
     costs: dict[tuple[Layout, Layout], float] = field(default_factory=dict)
 
     def steps(self) -> Iterator[tuple[tuple[Layout, Layout], Step]]:
-        """The ways from one layout to another that move bytes."""
+        """The ways from one layout to another."""
         kind = self.value.type
         assert isinstance(kind, TensorType)
         targets = dict.fromkeys(layout for layouts in self.wanted for layout in layouts)
@@ -109,7 +114,7 @@ class _Edge:
         types = {layout: stored(kind, *layout) for layout in dict.fromkeys((*self.written, *targets))}
         for made in dict.fromkeys(self.written):
             for other in targets:
-                if made != other and not is_relabeling(types[made], types[other]):
+                if made != other:
                     yield (made, other), (types[made], types[other])
 
     def price(self, made: Layout, wanted: Layout) -> float:
