@@ -14,7 +14,7 @@ from graphcost.work.node import Work, node_work
 
 from .fallbacks import Falls
 from .int8 import INTEGER_CONTRACTIONS, is_explicit, quantizable, quantized_precision
-from .precisions import TF32_OPS, Rules, float_of, is_free, rules_of
+from .precisions import TF32_OPS, Rules, float_of, is_free, precisions_of
 from .retype import retype_all
 
 
@@ -46,7 +46,7 @@ class AssignPrecision(Pass):
 
     def run(self, graph: Graph, ctx: Context) -> Change:
         epoch = graph.epoch
-        rules, operators = rules_of(ctx.target, graph, self.qdq_overrules_flags), ctx.analyses.operators
+        rules, operators = precisions_of(ctx.target, graph, self.qdq_overrules_flags), ctx.analyses.operators
         plan = _plan(graph, rules, operators)
         undecided = [node for node in plan if "precision" not in node.attrs]
         why_wider = Falls(ctx.target, rules, is_explicit(graph), operators)

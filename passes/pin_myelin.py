@@ -9,8 +9,7 @@ from graphcost.ir import Graph
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 
 from .myelin import regions_of
-from .precisions import TF32_OPS, float_of
-from .precisions import rules_of as precisions_of
+from .precisions import TF32_OPS, float_of, precisions_of
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Rules:
         return self.fallback == "f16" or self.calibrates
 
 
-def rules_of(target: Target, graph: Graph, qdq_overrules_flags: bool = False) -> Rules:
+def precisions_of(target: Target, graph: Graph, qdq_overrules_flags: bool = False) -> Rules:
     allowed = target.allowed()
     chooses = target.precision != "as-exported"
     fallback = "f16" if chooses and "f16" in allowed else "f32"
