@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from .engine.resolve import OnnxNode
+from .instruments import OnnxNode
 from .report import Kernel, Report
 
 _PREFIX = "graphcost."

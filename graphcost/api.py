@@ -27,11 +27,10 @@ from .report import Report
 from .spec import Insertion, insert, parse_insertion, parse_stages
 from .support import Unsupported, unsupported_nodes
 from .target import Target, make_target, parse_target_header
-from .text import TextError, parse_graph, parse_target, print_graph
-from .training import TrainingOptions, configure
 
 if TYPE_CHECKING:
     from .shapes.facts import Facts
+    from .training import TrainingOptions
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Any"
 """A path, the bytes of a file, an onnx.ModelProto or an onnx_graphsurgeon.Graph."""
@@ -148,6 +147,8 @@ def run(
 @collector_paused()
 def opt(model: Source, passes: str, device: str | DeviceProfile | None = None, **options: Any) -> str:
     """The text of a model's graph, or of a `.gcir` file's, after passes: `"fold-shapes,dce"`."""
+    from .text import print_graph
+
     plugins = options.pop("plugins", ())
     registry = _registry(plugins)
     graph, ctx = _open(model, registry, device, options)
@@ -191,7 +192,10 @@ def set_up(
     registry = _registry(plugins)
     target = make_target(device, runtime, precision, "training" if training else mode, no_tf32=no_tf32)
     stages = _stages(target, registry, pipeline, insert)
-    stages = configure(stages, training) if training else stages
+    if training:
+        from .training import configure
+
+        stages = configure(stages, training)
     return Setup(registry, target, stages, _models(target, registry, cost_models))
 
 
@@ -254,6 +258,8 @@ def _open_text(
     path: Path, registry: Registry, device: str | DeviceProfile | None, options: dict[str, Any]
 ) -> tuple[Graph, Context]:
     """A `.gcir` file; its `; target:` line counts where no device is given."""
+    from .text import TextError, parse_graph, parse_target
+
     try:
         text = path.read_text(encoding="utf-8")
         graph = parse_graph(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from .ir import Graph
 from .pipeline import Change, Instrument, Pass
@@ -60,3 +60,21 @@ class PrintChanged(Instrument):
     def after(self, step: Pass, graph: Graph, change: Change) -> None:
         if graph.epoch != self._epoch:
             print(f"; ---- after {step.name}: {change.count} changes\n{print_graph(graph)}", file=self.stream)
+
+
+class OnnxNode(NamedTuple):
+    """A node of the file and the tensors that it makes."""
+
+    name: str
+    outputs: tuple[str, ...]
+
+
+@dataclass
+class OnnxNodes(Instrument):
+    """Remembers the nodes of the graph as they were before the first pass, in the order of execution."""
+
+    nodes: list[OnnxNode] = field(default_factory=list)
+
+    def before(self, step: Pass, graph: Graph) -> None:
+        if not self.nodes:
+            self.nodes = [OnnxNode(node.name, tuple(value.name for value in node.results)) for node in graph]

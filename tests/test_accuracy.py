@@ -18,7 +18,7 @@ from graphcost.accuracy.document import document
 from graphcost.accuracy.nuisance import constant_ms
 from graphcost.accuracy.predict import with_constants
 from graphcost.accuracy.study import gather
-from graphcost.cli.app import app
+from graphcost.cli.app import app_for
 from graphcost.cost import Bound, Cost, KernelQuery, Trust
 from graphcost.errors import UnknownName, UsageError
 from graphcost.measurements import Measurement, read_measurements
@@ -166,7 +166,7 @@ def test_the_command_tells_errors_constants_and_rows_that_it_could_not_predict(t
         "nano,fp16,mobilenet_v2.onnx,1.0,compute,me,mobilenet,,",
         "nano,fp16,resnet18.onnx,12,compute,me,resnet,nobody:1x3x224x224,",
     )
-    done = CliRunner().invoke(app, ["accuracy", str(file), "--models", str(MODELS), "--by", "family"])
+    done = CliRunner().invoke(app_for(()), ["accuracy", str(file), "--models", str(MODELS), "--by", "family"])
     assert done.exit_code == 0, done.output
     assert "all 2 rows" in done.output
     assert "miss: mobilenet_v2 on nano fp16" in done.output
@@ -175,11 +175,11 @@ def test_the_command_tells_errors_constants_and_rows_that_it_could_not_predict(t
 
 def test_json_and_csv_have_a_line_for_each_row(tmp_path):
     file = table(tmp_path, "nano,fp16,resnet18.onnx,12,compute,me,resnet,,")
-    run = CliRunner().invoke(app, ["accuracy", str(file), "--models", str(MODELS), "--format", "json"])
+    run = CliRunner().invoke(app_for(()), ["accuracy", str(file), "--models", str(MODELS), "--format", "json"])
     document = json.loads(run.output)
     assert document["rows"][0]["measured_ms"] == 12.0
     assert document["pooled"]["rows"] == 1
-    run = CliRunner().invoke(app, ["accuracy", str(file), "--models", str(MODELS), "--format", "csv"])
+    run = CliRunner().invoke(app_for(()), ["accuracy", str(file), "--models", str(MODELS), "--format", "csv"])
     (row,) = csv.DictReader(io.StringIO(run.output))
     assert float(row["predicted_ms"]) == pytest.approx(document["rows"][0]["predicted_ms"])
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import graphcost
 from graphcost.boards import compare_boards, split_devices
-from graphcost.cli.app import app
+from graphcost.cli.app import app_for
 from graphcost.errors import UsageError
 from graphcost.render.boards import render_boards
 from graphcost.render.columns import Screen
@@ -27,7 +27,7 @@ def boards():
 
 
 def invoke(*arguments: str) -> str:
-    done = CliRunner().invoke(app, ["analyze", MODEL, "--fp16", *arguments])
+    done = CliRunner().invoke(app_for(()), ["analyze", MODEL, "--fp16", *arguments])
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -72,7 +72,7 @@ def test_the_command_takes_several_devices_in_all_formats():
 
 
 def test_an_option_for_one_board_is_refused_with_several():
-    done = CliRunner().invoke(app, ["analyze", MODEL, "--device", "nano,tx2", "--top", "3"])
+    done = CliRunner().invoke(app_for(()), ["analyze", MODEL, "--device", "nano,tx2", "--top", "3"])
     assert isinstance(done.exception, UsageError) and "--top is for one board" in str(done.exception)
 
 

@@ -10,12 +10,14 @@ from effort import calls
 from engine_files import Built, built, write, write_files
 from sample_reports import make_kernel, make_report
 
-from graphcost.engine import Comparison, Engine, EngineLayer, EngineTensor, align, compare_engine, load_engine
+from graphcost.engine import Comparison, Engine, EngineLayer, EngineTensor, compare_engine, load_engine
+from graphcost.engine.align import align
 from graphcost.engine.checks import warnings
 from graphcost.engine.limits import judge
 from graphcost.engine.names import Role, parse_name
-from graphcost.engine.resolve import OnnxNode, Resolver
+from graphcost.engine.resolve import Resolver
 from graphcost.errors import ModelError, UsageError
+from graphcost.instruments import OnnxNode
 from graphcost.render import render_comparison
 from graphcost.render.columns import Screen
 

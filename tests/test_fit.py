@@ -13,7 +13,7 @@ from test_steps import conv, depthwise, moving
 from typer.testing import CliRunner
 
 from graphcost.api import analyze
-from graphcost.cli.app import app
+from graphcost.cli.app import app_for
 from graphcost.cost import KernelQuery
 from graphcost.device import load_device
 from graphcost.errors import UsageError
@@ -170,7 +170,8 @@ def test_the_command_writes_a_device_that_predicts_its_rows_better_than_before(t
     lines = [f"{device},fp16,{name}.onnx,{ms * 1.3},{batch},compute,{name}" for (name, batch), ms in said.items()]
     data, file = tmp_path / "data.csv", tmp_path / "mine.toml"
     data.write_text("\n".join(["device,precision,model,latency_ms,batch,measure,family", *lines]))
-    found = CliRunner().invoke(app, ["fit", str(data), "--models", str(MODELS), "--device", device, "-o", str(file)])
+    given = ["fit", str(data), "--models", str(MODELS), "--device", device, "-o", str(file)]
+    found = CliRunner().invoke(app_for(()), given)
     assert found.exit_code == 0, found.output
     assert "resnet18" in found.output
     for (name, batch), ms in said.items():
@@ -180,8 +181,8 @@ def test_the_command_writes_a_device_that_predicts_its_rows_better_than_before(t
 
 def test_the_command_says_what_it_needs(tmp_path):
     (tmp_path / "data.csv").write_text("device,precision,model,latency_ms\n")
-    found = CliRunner().invoke(app, ["fit", str(tmp_path / "data.csv")])
+    found = CliRunner().invoke(app_for(()), ["fit", str(tmp_path / "data.csv")])
     assert isinstance(found.exception, UsageError)
     assert "--device and --output" in str(found.exception)
-    found = CliRunner().invoke(app, ["fit", str(tmp_path / "data.csv"), "--device", "nano", "-o", "mine.toml"])
+    found = CliRunner().invoke(app_for(()), ["fit", str(tmp_path / "data.csv"), "--device", "nano", "-o", "mine.toml"])
     assert str(found.exception) == "0 rows for nano in the data; a fit needs 5 of one numeric type"

@@ -10,7 +10,8 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from graphcost.cost_models.operators.fitted import FOLDER, fit_of
+from graphcost.cost_models.operators import FOLDER
+from graphcost.cost_models.operators.fitted import fit_of
 from graphcost.cost_models.operators.model import OPERATORS
 from graphcost.cost_models.operators.trees import Trees
 

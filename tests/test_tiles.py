@@ -83,6 +83,12 @@ def test_every_kernel_says_where_it_was_seen_or_that_it_is_inferred():
         assert any(word in kernel.source for word in ("log", "PyTorch", "inferred")), kernel.name
 
 
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES, "sm_100"])
+def test_files_that_are_not_read_for_an_architecture_have_no_kernel_for_it(architecture):
+    of_all_files = [k for k in read_kernels() if k.runs_on(architecture)]
+    assert [k for k in read_kernels(architecture) if k.runs_on(architecture)] == of_all_files
+
+
 def test_names_are_unique_within_a_query():
     for architecture in ARCHITECTURES:
         for precision in ("f32", "tf32", "f16", "i8"):

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from graphcost.cost_models.operators import FOLDER
+from graphcost.cost_models.operators.convolutions import FLOOR_US
 from graphcost.cost_models.operators.features import NAMES, features
-from graphcost.cost_models.operators.fitted import FOLDER, convolution_kernels
-from graphcost.cost_models.operators.model import FLOOR_US
+from graphcost.cost_models.operators.fitted import convolution_kernels
 from graphcost.cost_models.operators.physics import Machine, Parameters, machine_of, times
 from graphcost.cost_models.operators.table import OperatorTable
 from graphcost.cost_models.operators.trees import Trees

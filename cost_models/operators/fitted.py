@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from graphcost.device import DeviceProfile
 from graphcost.toml_files import files_of, read_toml
 
 from ..tiles import Catalogue, catalogue_of
+from . import FOLDER
 from .physics import Parameters
 from .trees import Trees
-
-FOLDER = Path(__file__).parent / "fitted"
 
 _TILED = ("implicit_gemm", "winograd")
 

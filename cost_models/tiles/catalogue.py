@@ -22,6 +22,15 @@ ANY = "*"
 
 _NO_LIMIT = 1 << 40
 
+_GENERATIONS: Mapping[str, tuple[str, ...]] = {
+    "maxwell": ("sm_53", "sm_60", "sm_61", "sm_62"),
+    "volta": ("sm_70", "sm_72"),
+    "turing": ("sm_75", "sm_80", "sm_86", "sm_87", "sm_89"),
+    "ampere": ("sm_80", "sm_86", "sm_87", "sm_89", "sm_90"),
+}
+"""The architectures of which a file speaks, so that the others need not be read; a file that is not listed speaks of
+all."""
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -88,16 +97,17 @@ def catalogue_of(architecture: str, precision: str, kind: str) -> Catalogue:
 
 @cache
 def _catalogue(architecture: str, precision: str, kind: str) -> Catalogue:
-    fitting = [k for k in read_kernels() if kind in k.serves and k.runs_on(architecture) and k.computes(precision)]
-    return Catalogue.of(fitting)
+    own = [kernel for kernel in read_kernels(architecture) if kernel.runs_on(architecture)]
+    return Catalogue.of([kernel for kernel in own if kind in kernel.serves and kernel.computes(precision)])
 
 
 @cache
-def read_kernels() -> tuple[Kernel, ...]:
-    """All kernels of all files."""
+def read_kernels(architecture: str | None = None) -> tuple[Kernel, ...]:
+    """All kernels of the files that have some for an architecture; of all files where none is named."""
     return tuple(
         kernel
-        for path in files_of(FOLDER).values()
+        for name, path in files_of(FOLDER).items()
+        if architecture is None or architecture in _GENERATIONS.get(name, (architecture,))
         for table in _tables(read_toml(path))
         for kernel in _expanded(table)
     )

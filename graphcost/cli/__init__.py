@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -14,15 +15,20 @@ from graphcost.errors import UserError
 
 from .failures import tell_crash, tell_user_error
 
+_COLLECTED_AFTER = 100_000
+"""Objects that a process makes before garbage is looked for: imports make tens of thousands, none of them garbage."""
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command with the given arguments (by default those of the process) and exit."""
     given = sys.argv[1:] if arguments is None else list(arguments)
+    gc.set_threshold(_COLLECTED_AFTER)
     try:
-        from .app import app
+        from .app import app_for
         from .trtexec import without_trtexec
 
-        app(without_trtexec(given), prog_name="graphcost")
+        known = without_trtexec(given)
+        app_for(known)(known, prog_name="graphcost")
     except UserError as error:
         sys.exit(tell_user_error(error))
     except Exception as error:

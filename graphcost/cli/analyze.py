@@ -11,7 +11,7 @@ import typer
 from graphcost.errors import UsageError
 
 from .boards import print_boards, refuse_with_boards, several_devices
-from .export import AnnotatedFile, LayerInfoFile, ProfileFile, write_annotated_model, write_engine_files
+from .export import AnnotatedFile, LayerInfoFile, ProfileFile, nodes_for, write_annotated_model, write_engine_files
 from .options import FailIf, MinCoverage, Node, Output, Quiet, Strict, Top, Verbose
 from .output import choose_format, emit, screen_for
 from .request import PIPELINE, Request, one_model, with_request
@@ -64,7 +64,6 @@ def analyze(
     quiet: Quiet = False,
 ) -> None:
     """Tell what a model costs, kernel by kernel. Time, work and memory."""
-    from graphcost.engine.resolve import OnnxNodes
     from graphcost.render import FORMATS, ORDERS, one_of, render
 
     of_one_run = {
@@ -81,11 +80,11 @@ def analyze(
         return print_boards(request, devices, one_model(model, onnx), by_kernel, chosen, output)
     judge = read_thresholds(fail_if, min_coverage, compares=False, verbose=verbose, strict=strict)
     order = None if sort is None else one_of("sort key", sort, ORDERS)
-    file, nodes = one_model(model, onnx), OnnxNodes()
-    instruments = [nodes, *_instruments(request, dump_ir, print_changed)]
+    file, nodes = one_model(model, onnx), nodes_for(annotate)
+    instruments = [*nodes, *_instruments(request, dump_ir, print_changed)]
     run = _timed(request, file, instruments, time_passes, quiet)
     write_engine_files(run, export_layer_info, export_profile)
-    write_annotated_model(run, nodes.nodes, file, annotate)
+    write_annotated_model(run, nodes, file, annotate)
     detail = -1 if quiet else verbose
     emit(render(run.report, chosen, sort=order, top=top, detail=detail, screen=screen_for(output)), output)
     raise typer.Exit(judge(run.report, None))

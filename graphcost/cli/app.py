@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from .accuracy import accuracy
-from .advise import advise
-from .analyze import analyze, explain, opt
-from .compare import compare
-from .diff import diff
-from .fit import fit
-from .lint import lint
-from .listing import devices, operators, passes, schema
-from .memory import memory
-from .train_plan import train_plan
+_FILES = {
+    "analyze": "analyze",
+    "diff": "diff",
+    "compare": "compare",
+    "accuracy": "accuracy",
+    "fit": "fit",
+    "advise": "advise",
+    "lint": "lint",
+    "memory": "memory",
+    "train-plan": "train_plan",
+    "explain": "analyze",
+    "opt": "analyze",
+    "devices": "listing",
+    "passes": "listing",
+    "operators": "listing",
+    "schema": "listing",
+}
+"""Commands in the order of the help, each with the file that has it as a function."""
 
-app = typer.Typer(
-    name="graphcost",
-    help="What a network will cost on an embedded NVIDIA GPU, told from its ONNX file.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-_COMMANDS = (
-    analyze, diff, compare, accuracy, fit, advise, lint, memory, train_plan, explain, opt, devices, passes, operators,
-    schema,
-)  # fmt: skip
-for command in _COMMANDS:
-    app.command()(command)
+
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """The command line for these arguments: with the one command that they begin with, else with all of them. To read
+    the options of all commands takes longer than many a command."""
+    first = next(iter(arguments), "")
+    return _app([first] if first in _FILES else list(_FILES))
+
+
+def _app(commands: Sequence[str]) -> typer.Typer:
+    app = typer.Typer(
+        name="graphcost",
+        help="What a network will cost on an embedded NVIDIA GPU, told from its ONNX file.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for command in commands:
+        file = import_module(f"graphcost.cli.{_FILES[command]}")
+        app.command(command)(getattr(file, command.replace("-", "_")))
+    app.callback()(graphcost)
+    return app
 
 
 def _version(asked: bool) -> None:
@@ -41,7 +59,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def graphcost(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 def several_devices(request: Request) -> list[str]:
     """The devices of the request where it names more than one, else none."""
+    if not request.device or "," not in request.device:
+        return []
     from graphcost.boards import split_devices
 
-    named = split_devices(request.device) if request.device and "," in request.device else []
+    named = split_devices(request.device)
     return named if len(named) > 1 else []
 
 

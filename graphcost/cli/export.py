@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from graphcost.api import Run
-    from graphcost.engine.resolve import OnnxNode
+    from graphcost.instruments import OnnxNodes
 
 LayerInfoFile = Annotated[
     Path | None,
@@ -42,11 +42,20 @@ def write_engine_files(run: Run, layer_info: Path | None, profile: Path | None) 
         emit(write.profile(run), profile)
 
 
-def write_annotated_model(run: Run, nodes: Sequence[OnnxNode], model: str, target: Path | None) -> None:
+def nodes_for(target: Path | None) -> list[OnnxNodes]:
+    """The instrument that an annotated copy needs, if one was asked for."""
+    if target is None:
+        return []
+    from graphcost.instruments import OnnxNodes
+
+    return [OnnxNodes()]
+
+
+def write_annotated_model(run: Run, seen: Sequence[OnnxNodes], model: str, target: Path | None) -> None:
     """Write the copy of the model, if one was asked for."""
     if target is None:
         return
     from graphcost.annotation import model_notes, node_notes
     from graphcost.importer.annotate import write_annotated
 
-    write_annotated(model, target, node_notes(run.report, nodes), model_notes(run.report))
+    write_annotated(model, target, node_notes(run.report, seen[0].nodes), model_notes(run.report))

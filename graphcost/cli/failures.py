@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-import traceback
 from pathlib import Path
 
 from graphcost.errors import UserError
@@ -28,6 +26,8 @@ def tell_user_error(error: UserError) -> int:
 
 def tell_crash(error: Exception, verbose: bool) -> int:
     """Say that the fault is ours and where the reproducer is. `verbose` shows the traceback too."""
+    import traceback
+
     from graphcost.pipeline import PassFailed
 
     if verbose:
@@ -51,6 +51,8 @@ def _save(name: str, text: str) -> Path:
         path = Path(name)
         write_atomic(path, text)
     except UserError:
+        import tempfile
+
         path = Path(tempfile.gettempdir(), name)
         write_atomic(path, text)
     return path

@@ -124,10 +124,10 @@ def _io_formats(inputs: str | None, outputs: str | None) -> list[str]:
 
 def training_options(wanted: bool, **given: Any) -> TrainingOptions | None:
     """The options of a training step, of those given that are not empty; UsageError where --training is missing."""
-    from graphcost.training import TrainingOptions
-
     chosen = {name: value for name, value in given.items() if value not in (None, (), False)}
     if wanted:
+        from graphcost.training import TrainingOptions
+
         return TrainingOptions(**chosen)
     if chosen:
         option = next(iter(chosen)).replace("_", "-")

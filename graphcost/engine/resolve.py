@@ -4,33 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from graphcost.ir import Graph
-from graphcost.pipeline import Instrument, Pass
+from graphcost.instruments import OnnxNode
 
 from .names import torch_module
 
 _NUMBER = re.compile(r"[._]\d+$")
-
-
-class OnnxNode(NamedTuple):
-    """A node of the file and the tensors that it makes."""
-
-    name: str
-    outputs: tuple[str, ...]
-
-
-@dataclass
-class OnnxNodes(Instrument):
-    """Remembers the nodes of the graph as they were before the first pass, in the order of execution."""
-
-    nodes: list[OnnxNode] = field(default_factory=list)
-
-    def before(self, step: Pass, graph: Graph) -> None:
-        if not self.nodes:
-            self.nodes = [OnnxNode(node.name, tuple(value.name for value in node.results)) for node in graph]
 
 
 class Resolver:

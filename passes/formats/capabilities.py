@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from graphcost.ir import Node, Value
 from graphcost.kernels import kind_of, precision_of
-from graphcost.toml_files import read_toml
+from graphcost.toml_files import Table, read_toml
 from graphcost.types import CHANNEL_LANES, TensorType
 
 from .ports import BORDER_VIEWS, NOOP, REFORMAT, activations, is_activation, is_copy, reads_dtype, writes_dtype
@@ -44,9 +44,14 @@ class Row:
 @cache
 def rows(table: str) -> tuple[Row, ...]:
     """The rows of `storage` or `kernel`, in order."""
-    entries = read_toml(FILE)[table]
+    entries = _tables()[table]
     assert isinstance(entries, list)
     return tuple(_row(entry) for entry in entries)
+
+
+@cache
+def _tables() -> Table:
+    return read_toml(FILE)
 
 
 _CONDITIONS = ("kinds", "ops", "dtypes", "precisions", "reads", "results")
