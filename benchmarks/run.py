@@ -35,6 +35,7 @@ def main() -> None:
         cold_start(Path(folder), runs)
     pipelines(runs=3)
     variants(SHARED / "models" / "resnet50.ts17.onnx", count=1_000)
+    sweeps(SHARED / "models" / "resnet50.ts17.onnx", cells=64)
     scaling(runs=3)
 
 
@@ -172,6 +173,22 @@ def variants(model: Path, count: int) -> None:
     together = _timed(lambda: cost_all(str(model), wanted, **options))
     print(f"{len(wanted):,} variants of {model.stem}: {together:.1f} s; separately {apart:.1f} s;", end=" ")
     print(f"{together / apart:.2f} of it, {together / apart / 0.25:.2f} of the budget")
+
+
+def sweeps(model: Path, cells: int) -> None:
+    """A table over batches, warm, in processor time: the budget is 0.5 s for 64 cells."""
+    from graphcost.sweep import sweep
+
+    if not model.exists():
+        print(f"{model.name}: needs ../shared")
+        return
+    for device in (None, "orin-nano"):
+        took = []
+        for _ in range(2):
+            began = time.process_time()
+            sweep(str(model), {"batch": range(1, cells + 1)}, device)
+            took.append(time.process_time() - began)
+        print(f"{cells} cells of {model.stem} on {device or 'no device'}: {took[-1]:.2f} s")
 
 
 def scaling(runs: int) -> None:

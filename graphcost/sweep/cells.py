@@ -14,8 +14,11 @@ from graphcost.importer import Sizes, Template
 from graphcost.ir import Graph, Node
 from graphcost.memory import MemoryProfile
 from graphcost.pipeline import Context, Instrument, Pipeline
+from graphcost.shapes import Facts
 from graphcost.support import sentences, unsupported_nodes
 from graphcost.work.node import NodeWork
+
+from .stages import divided
 
 BATCH = "batch"
 """The name of the batch, in files that give it another name or a number too."""
@@ -57,7 +60,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Kernels:
-    """A model at some sizes, after all passes."""
+    """A model at some sizes, after all passes or after the first of them."""
 
     graph: Graph
     ctx: Context
@@ -72,6 +75,7 @@ class Sampler:
         self.setup = setup
         self.fixed = fixed
         self.instruments = tuple(instruments)
+        self._early, self._late = divided(setup.stages)
         self._cells: dict[tuple[tuple[str, int], ...], Cell | CellError] = {}
 
     @property
@@ -105,8 +109,8 @@ class Sampler:
             return error
 
     @collector_paused()
-    def kernels(self, sizes: Mapping[str, int]) -> Kernels:
-        """The graph of kernels at these sizes. Raises as `at` does."""
+    def early(self, sizes: Mapping[str, int]) -> Kernels:
+        """The graph at these sizes before the first stage that looks at sizes. Raises as `at` does."""
         wanted = self._wanted(sizes)
         try:
             graph, facts, assumed = self.template.typed(wanted)
@@ -115,9 +119,21 @@ class Sampler:
         ctx = self.setup.context(graph, facts)
         target = self.setup.target
         refused = sentences(unsupported_nodes(graph, facts, target.runtime))
-        pipeline = Pipeline(self.setup.stages, self.instruments)
+        pipeline = Pipeline(self._early, self.instruments)
         pipeline.run(graph, ctx, remake=lambda: self.template.typed(wanted)[0])
         return Kernels(graph, ctx, (*assumed, *target.warnings, *refused, *ctx.journal.warnings))
+
+    @collector_paused()
+    def finished(self, early: Kernels) -> Kernels:
+        """The graph of kernels: what looks at sizes is run over a copy; where nothing does, it is the graph itself."""
+        graph = early.graph.clone() if any(stage.passes for stage in self._late) else early.graph
+        ctx = self.setup.context(graph, Facts())
+        Pipeline(self._late, self.instruments).run(graph, ctx, remake=early.graph.clone)
+        return Kernels(graph, ctx, (*early.warnings, *ctx.journal.warnings))
+
+    def kernels(self, sizes: Mapping[str, int]) -> Kernels:
+        """The graph of kernels at these sizes. Raises as `at` does."""
+        return self.finished(self.early(sizes))
 
     @collector_paused()
     def totals(self, sizes: Mapping[str, int], kernels: Kernels) -> Cell:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import product
 from math import prod
 from random import Random
-
-from graphcost.shapes import Facts
 
 from .axes import Axis, combinations
 from .cells import Cell, Kernels, Sampler
@@ -28,12 +25,16 @@ def cells_of(sampler: Sampler, axes: Sequence[Axis]) -> tuple[Cell, ...]:
 
 
 class _Cast:
-    """Cells from one graph that is given the numbers of each, where this was tried; else from the sampler."""
+    """Cells from one graph that is given the numbers of each, where this was tried; else from the sampler.
 
-    def __init__(self, sampler: Sampler, axes: Sequence[Axis], kernels: Kernels, made: Mould) -> None:
+    Where kernels are chosen by their time, they differ from size to size: then it is the graph before that choice, and
+    each cell chooses for itself.
+    """
+
+    def __init__(self, sampler: Sampler, axes: Sequence[Axis], early: Kernels, made: Mould) -> None:
         self.sampler = sampler
         self._within = {axis.name: frozenset(axis.values) for axis in axes}
-        self._kernels = kernels
+        self._early = early
         self._mould = made
 
     @classmethod
@@ -43,7 +44,7 @@ class _Cast:
         sampled = [dict(zip((axis.name for axis in axes), point)) for point in product(*points)]
         if 2 * (len(sampled) + _TRIALS) > prod(len(axis.values) for axis in axes):
             return None
-        first, *others = (sampler.kernels(sizes) for sizes in sampled)
+        first, *others = (sampler.early(sizes) for sizes in sampled)
         made = mould([axis.name for axis in axes], points, [first.graph, *(other.graph for other in others)])
         if made is None or not all(_fits(sampler, made, sizes) for sizes in _trials(axes)):
             return None
@@ -53,8 +54,7 @@ class _Cast:
         within = all(size in self._within[name] for name, size in sizes.items())
         if not within or not self._mould.set(sizes):
             return self.sampler.at(sizes)
-        ctx = self.sampler.setup.context(self._mould.graph, Facts())
-        return self.sampler.totals(sizes, replace(self._kernels, ctx=ctx))
+        return self.sampler.totals(sizes, self.sampler.finished(self._early))
 
 
 def _without_least(axis: Axis) -> Axis:
@@ -74,4 +74,4 @@ def _trials(axes: Sequence[Axis]) -> list[dict[str, int]]:
 
 
 def _fits(sampler: Sampler, made: Mould, sizes: Mapping[str, int]) -> bool:
-    return made.fits(sizes, sampler.kernels(sizes).graph)
+    return made.fits(sizes, sampler.early(sizes).graph)

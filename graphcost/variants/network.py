@@ -10,14 +10,12 @@ from graphcost.api import Setup, collector_paused
 from graphcost.errors import UsageError
 from graphcost.importer import Sizes, Template
 from graphcost.ir import Graph
-from graphcost.pipeline import Context, Pipeline, Stage
+from graphcost.pipeline import Context, Pipeline
 from graphcost.shapes import Facts
+from graphcost.sweep.stages import divided
 from graphcost.types import TensorType
 
 from .variant import Variant, divisible
-
-SIZED = "formats"
-"""From this stage on decisions hang on sizes: formats, tactics. What comes before does not look at them."""
 
 Numbers: TypeAlias = "Mapping[str, int]"
 """What a variant comes down to: `batch`, `rows`, `columns`, and for the channels of the file (`64 channels`) those of
@@ -32,7 +30,7 @@ class Network:
         self.setup = setup
         self.fixed = fixed
         self.divisor = divisor
-        self._early, self._late = _divided(setup.stages)
+        self._early, self._late = divided(setup.stages)
         graph, _, _ = template.typed(fixed)
         self._image = next((v.name for v in graph.inputs if isinstance(v.type, TensorType) and v.type.rank == 4), None)
         first = graph.inputs[0].type if graph.inputs else None
@@ -101,12 +99,6 @@ class Network:
         found: dict[int, None] = {}
         self.template.widened(self.fixed, _noting(found))
         return tuple(found)
-
-
-def _divided(stages: tuple[Stage, ...]) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
-    """The stages before sizes matter, and those from there on."""
-    at = next((i for i, stage in enumerate(stages) if stage.name == SIZED), len(stages))
-    return stages[:at], stages[at:]
 
 
 def _noting(found: dict[int, None]) -> Callable[[int], int]:
