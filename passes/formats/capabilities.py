@@ -117,7 +117,8 @@ class Capabilities:
 
 
 class _Asked(NamedTuple):
-    """What decides which row fits a node."""
+    """What decides which row fits a node: among others the element types of the first activation that it reads, and of
+    the first one that it writes."""
 
     op: str
     kind: str
@@ -140,10 +141,12 @@ def _row_for(asked: _Asked, compute_capability: tuple[int, int]) -> Row:
 
 
 def _asked(node: Node) -> _Asked:
-    first = next((value for _, value in activations(node)), None)
-    channels = _channels(first)
+    slot, first = next(activations(node), (0, None))
+    channels, precision = _channels(first), precision_of(node)
     is_first = isinstance(channels, int) and channels <= FIRST_LAYER_CHANNELS
-    return _Asked(_named(node), kind_of(node), precision_of(node), *_types(node), is_first)
+    written = next((writes_dtype(node, result, precision) for result in node.results if is_activation(result)), "?")
+    read = written if first is None else reads_dtype(node, slot, first, precision)
+    return _Asked(_named(node), kind_of(node), precision, read, written, is_first)
 
 
 @lru_cache(maxsize=4096)
@@ -162,12 +165,6 @@ def around(pairs: Sequence[Formats], layout: str) -> Formats:
 
 def _admits(condition: frozenset[str], found: str) -> bool:
     return not condition or found in condition
-
-
-def _types(node: Node) -> tuple[str, str]:
-    """Element types of the first activation that is read, and of the first one that is written."""
-    written = next((writes_dtype(node, result) for result in node.results if is_activation(result)), "?")
-    return next((reads_dtype(node, slot, value) for slot, value in activations(node)), written), written
 
 
 def _named(node: Node) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -42,21 +44,57 @@ is taken (inferred: to TensorRT they cost nothing, and layer lists show few)."""
 Layout: TypeAlias = "tuple[str, str]"
 """Element type and format."""
 
+Layouts: TypeAlias = "tuple[Layout, ...]"
+
+Prices: TypeAlias = "dict[tuple[Layout, Layout], float]"
+"""What it takes to bring a tensor from one layout to another, for all values of one type."""
+
 
 def choose(
     graph: Graph, candidates: Mapping[Node, Sequence[Candidate]], step_costs: StepCosts
 ) -> dict[Node, Candidate]:
     """One candidate for each node. Ties go to the first; deterministic; time grows linearly with the nodes of networks
     whose branches are few at a time."""
-    own = {node: precision_of(node) for node in candidates}
-    edges = [_edge(value, candidates, own) for value in graph.values() if is_activation(value)]
-    steps = [(edge, pair, step) for edge in edges for pair, step in edge.steps()]
-    relabelings = dict.fromkeys((step for _, _, step in steps if is_relabeling(*step)), _NOOP)
-    asked = list(dict.fromkeys(step for _, _, step in steps if step not in relabelings))  # many are alike
-    costs = {**relabelings, **dict(zip(asked, step_costs(asked)))}
-    for edge, pair, step in steps:
-        edge.costs[pair] = costs[step]
-    return _Choice(candidates).run(edges)
+    asked = {node: _Asked(precision_of(node), *_sides(ways)) for node, ways in candidates.items()}
+    prices: dict[TensorType, Prices] = {}
+    edges = [_edge(value, asked, prices) for value in graph.values() if is_activation(value)]
+    _set(prices, step_costs)
+    return _Choice(candidates, asked).run([edge for edge in edges if edge.is_open])
+
+
+class _Asked(NamedTuple):
+    """A node's own precision, and its candidates as those see them who write what it reads, and who read what it
+    writes. The two are one list where reading and writing hang together."""
+
+    precision: str
+    reading: Sequence[Candidate]
+    writing: Sequence[Candidate]
+
+
+def _sides(ways: Sequence[Candidate]) -> tuple[Sequence[Candidate], Sequence[Candidate]]:
+    """What a node reads and what it writes as two choices, where they have nothing to do with each other: a copy goes
+    from any format to any other. Many copies around one value would else tie everything to everything."""
+    reads, writes = (list(dict.fromkeys(side)) for side in zip(*[way[:2] for way in ways]))
+    columns = len(writes)
+    if len(reads) < 2 or columns < 2 or [way[:2] for way in ways] != list(product(reads, writes)):
+        return ways, ways
+    first, row = ways[0].cost, ways[:columns]
+    sums = [start.cost + end.cost - first for start in ways[::columns] for end in row]
+    if not all(math.isclose(way.cost, cost, rel_tol=1e-6) for way, cost in zip(ways, sums)):
+        return ways, ways
+    return ways[::columns], [way._replace(cost=way.cost - first) for way in row]
+
+
+def _set(prices: Mapping[TensorType, Prices], step_costs: StepCosts) -> None:
+    """Ask what each step costs that a value of each type may have to take."""
+    steps = [(costs, pair, _step(kind, *pair)) for kind, costs in prices.items() for pair in costs]
+    moving = [(costs, pair, step) for costs, pair, step in steps if not is_relabeling(*step)]
+    for (costs, pair, _), cost in zip(moving, step_costs([step for _, _, step in moving])):
+        costs[pair] = cost
+
+
+def _step(kind: TensorType, made: Layout, wanted: Layout) -> Step:
+    return stored(kind, *made), stored(kind, *wanted)
 
 
 def stands(node: Node, found: Candidate) -> bool:
@@ -71,91 +109,110 @@ def _now(value: Value) -> Layout:
     return value.type.dtype, value.type.format
 
 
-def _placed(value: Value, dtype: str, layout: str) -> Layout:
-    """Only images have other formats than linear."""
-    return dtype, (layout if is_image(value.type) else "linear")
-
-
-def _wanted(node: Node, slot: int, value: Value, ways: Sequence[Candidate], own: str) -> list[Layout]:
+def _wanted(node: Node, slot: int, value: Value, ways: Sequence[Candidate], own: str) -> Layouts:
     """What each candidate of a reader wants, whose own precision is given: finding it costs as much as the reader has
     operands."""
     dtypes = {asked: reads_dtype(node, slot, value, asked or own) for asked in {way.precision for way in ways}}
+    if not is_image(value.type):
+        return tuple([(dtypes[way.precision], "linear") for way in ways])
     residual = is_residual(node, slot)
-    return [_placed(value, dtypes[way.precision], way.writes if residual else way.reads) for way in ways]
+    return tuple([(dtypes[way.precision], way.writes if residual else way.reads) for way in ways])
 
 
-def _written(value: Value, maker: Node, ways: Sequence[Candidate], own: str) -> list[Layout]:
-    """What each candidate of the producer writes."""
+def _written(value: Value, maker: Node, ways: Sequence[Candidate], own: str) -> Layouts:
+    """What each candidate of the producer writes; only images have other formats than linear."""
     dtypes = {asked: writes_dtype(maker, value, asked or own) for asked in {way.precision for way in ways}}
-    return [_placed(value, dtypes[way.precision], way.writes) for way in ways]
+    image = is_image(value.type)
+    return tuple([(dtypes[way.precision], way.writes if image else "linear") for way in ways])
 
 
 @dataclass(frozen=True)
 class _Edge:
     """A value: how it may be written, by the candidates of its producer, and how each reader wants it, by the reader's
-    candidates. An output of the network is wanted as it was declared. `costs` is what it takes to go from one to the
-    other, where that is not free."""
+    candidates. An output of the network is wanted as it was declared. `prices` are those of its type."""
 
-    value: Value
     maker: Node | None
-    written: Sequence[Layout]
+    written: Layouts
     readers: Sequence[Node]
-    wanted: Sequence[Sequence[Layout]]
+    wanted: Sequence[Layouts]
     declared: Layout | None
-    costs: dict[tuple[Layout, Layout], float] = field(default_factory=dict)
+    prices: Prices
 
-    def steps(self) -> Iterator[tuple[tuple[Layout, Layout], Step]]:
-        """The ways from one layout to another."""
-        kind = self.value.type
-        assert isinstance(kind, TensorType)
-        targets = dict.fromkeys(layout for layouts in self.wanted for layout in layouts)
+    @property
+    def is_open(self) -> bool:
+        """Whether it may be wanted otherwise than it is written."""
+        return len({*self.written, *self.targets()}) > 1
+
+    def targets(self) -> Iterator[Layout]:
+        """The layouts that are wanted."""
+        for layouts in self.wanted:
+            yield from layouts
         if self.declared is not None:
-            targets[self.declared] = None
-        types = {layout: stored(kind, *layout) for layout in dict.fromkeys((*self.written, *targets))}
-        for made in dict.fromkeys(self.written):
-            for other in targets:
-                if made != other:
-                    yield (made, other), (types[made], types[other])
+            yield self.declared
 
     def price(self, made: Layout, wanted: Layout) -> float:
-        return self.costs.get((made, wanted), 0.0)
+        return 0.0 if made == wanted else self.prices[made, wanted]
 
-    def table(self, wanted: Sequence[Layout]) -> Costs:
+    def table(self, wanted: Layouts) -> Costs:
         return np.array([[self.price(made, other) for other in wanted] for made in self.written])
 
 
-def _edge(value: Value, candidates: Mapping[Node, Sequence[Candidate]], own: Mapping[Node, str]) -> _Edge:
-    maker = value.producer if value.producer in candidates else None
-    written = [_now(value)] if maker is None else _written(value, maker, candidates[maker], own[maker])
-    uses = [(node, slot) for node, slot in value.uses if node in candidates]
-    wanted = [_wanted(node, slot, value, candidates[node], own[node]) for node, slot in uses]
-    return _Edge(value, maker, written, [node for node, _ in uses], wanted, _now(value) if is_output(value) else None)
+def _edge(value: Value, asked: Mapping[Node, _Asked], prices: dict[TensorType, Prices]) -> _Edge:
+    """The edge of a value. The steps that it may have to take are noted in `prices`, as relabelings for now."""
+    maker, kind = value.producer if value.producer in asked else None, value.type
+    assert isinstance(kind, TensorType)
+    made = None if maker is None else asked[maker]
+    written = (_now(value),) if maker is None or made is None else _written(value, maker, made.writing, made.precision)
+    uses = [(node, slot, asked[node]) for node, slot in value.uses if node in asked]
+    wanted = [_wanted(node, slot, value, of.reading, of.precision) for node, slot, of in uses]
+    declared = _now(value) if is_output(value) else None
+    edge = _Edge(maker, written, [node for node, _, _ in uses], wanted, declared, prices.setdefault(kind, {}))
+    targets = set(edge.targets())
+    edge.prices.update(((made, other), _NOOP) for made in set(written) for other in targets if made != other)
+    return edge
 
 
 @dataclass
 class _Choice:
     candidates: Mapping[Node, Sequence[Candidate]]
+    asked: Mapping[Node, _Asked]
     problem: Problem = field(default_factory=Problem)
-    variables: dict[Node, int] = field(default_factory=dict)
+    reading: dict[Node, int] = field(default_factory=dict)
+    writing: dict[Node, int] = field(default_factory=dict)
+    """The variables of what nodes read and write: one and the same where that hangs together."""
 
     def run(self, edges: Sequence[_Edge]) -> dict[Node, Candidate]:
-        for node, ways in self.candidates.items():
-            if len(ways) > 1:
-                self.variables[node] = self.problem.variable([way.cost for way in ways])
+        for node, asked in self.asked.items():
+            self._ask(node, asked)
         for edge in edges:
-            if edge.costs:
-                self._connect(edge)
+            self._connect(edge)
         states = self.problem.solve()
-        taken = {node: states[number] for node, number in self.variables.items()}
-        return {node: ways[taken.get(node, 0)] for node, ways in self.candidates.items()}
+        return {node: ways[self._taken(node, states)] for node, ways in self.candidates.items()}
+
+    def _ask(self, node: Node, asked: _Asked) -> None:
+        if len(asked.reading) > 1:
+            self.reading[node] = self.problem.variable([way.cost for way in asked.reading])
+        if asked.writing is not asked.reading:
+            self.writing[node] = self.problem.variable([way.cost for way in asked.writing])
+        elif node in self.reading:
+            self.writing[node] = self.reading[node]
+
+    def _taken(self, node: Node, states: Sequence[int]) -> int:
+        """The place of the candidate that was chosen."""
+        if node not in self.reading:
+            return 0
+        read, asked = states[self.reading[node]], self.asked[node]
+        if asked.writing is asked.reading:
+            return read
+        return read * len(asked.writing) + states[self.writing[node]]
 
     def _connect(self, edge: _Edge) -> None:
         """Reformats between who writes a value and who reads it."""
-        maker = None if edge.maker is None else self.variables.get(edge.maker)
+        maker = None if edge.maker is None else self.writing.get(edge.maker)
         if edge.declared is not None:
-            self._add(maker, None, edge.table([edge.declared]))
+            self._add(maker, None, edge.table((edge.declared,)))
         if len(edge.readers) == 1:
-            self._add(maker, self.variables.get(edge.readers[0]), edge.table(edge.wanted[0]))
+            self._add(maker, self.reading.get(edge.readers[0]), edge.table(edge.wanted[0]))
         elif edge.readers:
             self._share(maker, edge)
 
@@ -168,7 +225,7 @@ class _Choice:
         self._add(maker, common, np.array(match))
         for reader, wanted in zip(edge.readers, edge.wanted):
             own = [[0.0 if other == layout else edge.price(made, layout) for layout in wanted] for made, other in found]
-            self._add(common, self.variables.get(reader), np.array(own))
+            self._add(common, self.reading.get(reader), np.array(own))
 
     def _add(self, a: int | None, b: int | None, costs: Costs) -> None:
         """Costs by the states of two variables; of what is given (an input, an output, a kernel that can run in one way

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -116,17 +116,11 @@ class _Solver:
                     del self.problem.factors[other][factor]
         return gone
 
-    def _sum(self, scope: tuple[int, ...], factors: Iterable[Factor]) -> Costs:
+    def _sum(self, scope: tuple[int, ...], factors: Sequence[Factor]) -> Costs:
         """The factors added up over the axes of `scope`."""
-        places = {variable: axis for axis, variable in enumerate(scope)}
         total = np.zeros([self.problem.states[v] for v in scope])
         for factor in factors:
-            axes = [places[v] for v in factor.variables]
-            shape = [1] * len(scope)
-            for axis, length in zip(axes, factor.costs.shape):
-                shape[axis] = length
-            order = sorted(range(len(axes)), key=axes.__getitem__)
-            total += factor.costs.transpose(order).reshape(shape)
+            total += factor.costs if factor.variables == scope else _over(scope, factor)
         return total
 
     def _read_back(self) -> list[int]:
@@ -134,3 +128,12 @@ class _Solver:
         for variable, scope, choice in reversed(self.done):
             states[variable] = int(choice[tuple(states[v] for v in scope)])
         return states
+
+
+def _over(scope: tuple[int, ...], factor: Factor) -> Costs:
+    """The costs with an axis for each variable of `scope`, of length one where they do not depend on it."""
+    axes = [scope.index(v) for v in factor.variables]
+    shape = [1] * len(scope)
+    for axis, length in zip(axes, factor.costs.shape):
+        shape[axis] = length
+    return factor.costs.transpose(sorted(range(len(axes)), key=axes.__getitem__)).reshape(shape)

@@ -33,10 +33,12 @@ _MOVED = FLOATS | {"i8"}
 
 def is_activation(value: Value | None) -> bool:
     """Whether a value is a tensor of real numbers that another kernel, or the caller, brings."""
-    if value is None or value.is_weight:
+    if value is None:
         return False
     kind = value.type
-    return isinstance(kind, TensorType) and kind.dtype in _MOVED and kind.elements != 0
+    if not isinstance(kind, TensorType) or kind.dtype not in _MOVED or (kind.dims is not None and 0 in kind.dims):
+        return False
+    return not value.is_weight
 
 
 def dtype_of(value: Value) -> str:
