@@ -107,7 +107,8 @@ def _one_of(kinds: tuple[Any, ...], value: object, path: str) -> object:
     if value is None and type(None) in kinds:
         return None
     wanted = [kind for kind in kinds if kind is not type(None)]
-    fitting = [kind for kind in wanted if isinstance(kind, type) and isinstance(value, kind)]
+    plain = [kind for kind in wanted if get_origin(kind) is None]  # for Python 3.10, `list[int]` is a type as well
+    fitting = [kind for kind in plain if isinstance(value, kind)]
     return _value((fitting or wanted)[0], value, path)
 
 

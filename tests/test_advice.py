@@ -16,7 +16,7 @@ import graphcost
 from graphcost.advice import advise
 from graphcost.advice.rechannel import channels_of, with_channels
 from graphcost.api import run
-from graphcost.cli.app import app
+from graphcost.cli.app import app_for
 from graphcost.cost import Bound, Cost, KernelQuery, Trust
 from graphcost.errors import UsageError
 from graphcost.kernels import queries_of
@@ -153,9 +153,9 @@ def test_advice_without_a_device_is_refused():
 
 def test_the_command_lists_suggestions_and_headroom_in_its_formats():
     base = ["advise", str(MOBILENET), "--device", "orin-nano"]
-    table = CliRunner().invoke(app, base)
+    table = CliRunner().invoke(app_for(()), base)
     assert table.exit_code == 0 and "precision: FP16 would take" in table.output and "above roof" in table.output
-    document = json.loads(CliRunner().invoke(app, [*base, "--format", "json"]).output)
+    document = json.loads(CliRunner().invoke(app_for(()), [*base, "--format", "json"]).output)
     savings = [s["saving"] for s in document["suggestions"] if s["saving"] is not None]
     assert savings == sorted(savings, reverse=True)
-    assert "| kernel |" in CliRunner().invoke(app, [*base, "--format", "markdown"]).output
+    assert "| kernel |" in CliRunner().invoke(app_for(()), [*base, "--format", "markdown"]).output
