@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -152,9 +152,19 @@ class TacticModel(Protocol):
 def tactics_of(
     queries: Sequence[KernelQuery], device: DeviceProfile, models: Sequence[TacticModel]
 ) -> list[Sequence[Tactic]]:
-    """The candidates of each query: those of the first model that knows any."""
-    answers = [model.tactics(queries, device) for model in models]
-    return [next((row for row in rows if row), ()) for rows in zip(*answers)]
+    """The candidates of each query: those of the first model that knows any. Networks repeat their blocks, so queries
+    that are alike are asked once."""
+    keys = [_contents(query) for query in queries]
+    distinct = dict(zip(keys, queries))
+    answers = [model.tactics(list(distinct.values()), device) for model in models]
+    found = dict(zip(distinct, (next((row for row in rows if row), ()) for rows in zip(*answers))))
+    return [found[key] for key in keys]
+
+
+def _contents(query: KernelQuery) -> Hashable:
+    """All of a query, by which it can be found again."""
+    values = (getattr(query, each.name) for each in fields(query) if each.name != "attrs")
+    return (*values, *query.attrs.items())
 
 
 def estimate_all(

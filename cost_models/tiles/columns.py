@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import prod
 from typing import Protocol
 
@@ -68,17 +68,14 @@ class Columns:
 
     @classmethod
     def of(cls, contractions: Sequence[ContractionLike]) -> Columns:
-        return cls(*(_column([row[i] for row in map(_row, contractions)]) for i in range(10)))
+        numbers = np.array([_row(contraction) for contraction in contractions], np.int64).reshape(-1, len(fields(cls)))
+        return cls(*(numbers[:, i : i + 1] for i in range(len(fields(cls)))))
 
 
 def countable(contraction: ContractionLike) -> bool:
     """Whether the numbers of a contraction and their products stay exact in columns; those of damaged files may not."""
     numbers = _row(contraction)
     return max(prod(max(number, 1) for number in numbers[:4]), *numbers) < _MOST
-
-
-def _column(numbers: Sequence[int]) -> Ints:
-    return np.array(numbers, np.int64).reshape(-1, 1)
 
 
 def _row(contraction: ContractionLike) -> tuple[int, ...]:
