@@ -80,13 +80,15 @@ def reduce(found: Findings) -> Report:
 def _row(node: Node, found: Findings, total_ms: float | None) -> Kernel:
     part, cost = found.work[node], found.costs[node]
     share = cost.latency_ms / total_ms if cost.latency_ms is not None and total_ms else None
+    kind, precision, region = kind_of(node), precision_of(node), _region(node)
+    layer = _layer_type(node, found, kind, precision, region)
     return Kernel(
         name=node.name,
         op=node.op,
-        kind=kind_of(node),
+        kind=kind,
         phase=phase_of(node),
         tactic=cost.tactic,
-        precision=precision_of(node),
+        precision=precision,
         origin=tuple(origin.name for origin in node.origin),
         origin_share=tuple(origin.share for origin in node.origin),
         inputs=tuple(_tensor(v.name, v.type) for v in node.inputs),
@@ -103,8 +105,8 @@ def _row(node: Node, found: Findings, total_ms: float | None) -> Kernel:
         trust=cost.trust.value,
         share=share,
         extrapolates=cost.extrapolates,
-        region=_region(node),
-        layer_type=_layer_type(node, found),
+        region=region,
+        layer_type=layer,
     )
 
 
@@ -113,10 +115,10 @@ def _region(node: Node) -> str | None:
     return region if isinstance(region, str) else None
 
 
-def _layer_type(node: Node, found: Findings) -> str | None:
-    runtime, in_region, launches = found.target.runtime, _region(node) is not None, _is_launched(node, found)
-    kind = layer_type(runtime, node.op, kind_of(node), precision_of(node), launches=launches, in_region=in_region)
-    return kind.name if kind else None
+def _layer_type(node: Node, found: Findings, kind: str, precision: str, region: str | None) -> str | None:
+    launches, in_region = _is_launched(node, found), region is not None
+    layer = layer_type(found.target.runtime, node.op, kind, precision, launches=launches, in_region=in_region)
+    return layer.name if layer else None
 
 
 def _is_launched(node: Node, found: Findings) -> bool:

@@ -10,6 +10,7 @@ from graphcost.runtime import Runtime
 
 FILE = Path(__file__).parent / "layer_types.csv"
 
+
 class LayerType(NamedTuple):
     """`LayerType` and `ParameterType` of trtexec's layer information; the latter is empty where a layer has none."""
 
@@ -40,7 +41,12 @@ def layer_type(
     if runtime.family != "tensorrt":
         return None
     whats = ("view",) if not launches else ("region", f"region {kind}", op, kind) if in_region else (op, kind)
-    version = runtime.version or ()
+    return _type_of(whats, precision, runtime.version or ())
+
+
+@cache
+def _type_of(whats: tuple[str, ...], precision: str, version: tuple[int, ...]) -> LayerType | None:
+    """That of the first row that fits; kernels of a network ask again and again."""
     return next((row.type for row in load_rows() if row.fits(whats, precision, version)), None)
 
 
