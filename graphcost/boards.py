@@ -34,6 +34,15 @@ class Boards:
             yield KernelRow(next(kernel.name for kernel in kernels if kernel is not None), kernels)
 
 
+def biggest(rows: Sequence[KernelRow], count: int) -> list[KernelRow]:
+    """The rows that have the largest share of the latency on any board, the largest first."""
+
+    def share(row: KernelRow) -> float:
+        return max((kernel.share or 0.0 for kernel in row.kernels if kernel is not None), default=0.0)
+
+    return sorted(rows, key=share, reverse=True)[:count]
+
+
 def compare_boards(model: Source, devices: Sequence[str], **options: Any) -> Boards:
     """Analyse a model for each device; the options are those of `graphcost.api.run`, and hold for all."""
     return Boards(tuple(analyze(model, device, **options) for device in devices))

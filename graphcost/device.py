@@ -35,6 +35,8 @@ def load_device(text: str) -> DeviceProfile:
     UnknownName lists near names; UsageError says in one sentence what is wrong in a file.
     """
     name, mode = _split(text)
+    if "," in name and not _is_path(name):
+        raise UsageError(f"'{text}' is a list of devices: one is taken here (`graphcost analyze` compares several)")
     path = Path(name) if _is_path(name) else _known_file(name)
     file = read_device_file(path)
     return profile(file, _mode(file, mode), reference=name if _is_path(name) else file.id)

@@ -21,6 +21,14 @@ def write_bytes_atomic(path: Path, data: bytes) -> None:
         raise UsageError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are not there yet. UsageError where that cannot be done."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {str(path)!r}: {error.strerror or error}") from error
+
+
 def _write(path: Path, data: bytes) -> None:
     target = path.resolve()  # a link stays a link
     if target.exists() and not target.is_file():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from .files import make_folder, write_atomic
 from .ir import Graph
 from .pipeline import Change, Instrument, Pass
 from .text import print_graph
@@ -42,9 +43,9 @@ class DumpEach(Instrument):
 
     def after(self, step: Pass, graph: Graph, change: Change) -> None:
         self._number += 1
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{self._number:03d}-{step.name}.gcir"
-        path.write_text(print_graph(graph, target=self.target), encoding="utf-8")
+        make_folder(self.folder)
+        write_atomic(path, print_graph(graph, target=self.target))
 
 
 @dataclass

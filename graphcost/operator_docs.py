@@ -11,12 +11,16 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import work
 from .work.control import CONTROL
 
+if TYPE_CHECKING:
+    from .render.columns import Screen
+
 _NOT_COUNTED = "Not counted:"
+_HANGING = 6
 _DOMAINS = ("ai.onnx", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training", "com.microsoft")
 
 _HEAD = """\
@@ -99,11 +103,14 @@ def _section(domain: str, entries: Iterable[Entry]) -> str:
     return f"## {domain}\n\n| operator | what it takes | not counted |\n|---|---|---|\n{''.join(rows)}"
 
 
-def table(like: str = "") -> str:
-    """Name and count of each operator whose name holds `like`, one a line."""
+def table(like: str = "", screen: Screen | None = None) -> str:
+    """Name and count of each operator whose name holds `like`, one a line; in a terminal the counts are folded."""
+    from .render.columns import PLAIN, fold
+
     found = [entry for entry in operators() if like.lower() in f"{entry.domain}.{entry.name}".lower()]
     width = max((len(f"{entry.domain}.{entry.name}") for entry in found), default=0)
-    return "".join(f"{f'{entry.domain}.{entry.name}':<{width}}  {entry.count}\n" for entry in found)
+    lines = (f"{f'{entry.domain}.{entry.name}':<{width}}  {entry.count}" for entry in found)
+    return "".join(f"{part}\n" for line in lines for part in fold(line, screen or PLAIN, _HANGING))
 
 
 def _cell(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, cast
 
+from .errors import UserError
 from .ir import Graph, InvalidIR
 from .journal import Journal
 from .operators import Operators
@@ -165,6 +166,8 @@ class Pipeline:
         for step in self.passes:
             try:
                 self._run_step(step, graph, ctx)
+            except UserError:
+                raise  # an option of the pass that does not fit the model
             except Exception as error:
                 reproducer = self._reproduce(step, done, graph, ctx, remake)
                 raise PassFailed(step, done, _sentence(error), reproducer) from error

@@ -72,8 +72,22 @@ def test_the_command_takes_several_devices_in_all_formats():
 
 
 def test_an_option_for_one_board_is_refused_with_several():
+    done = CliRunner().invoke(app_for(()), ["analyze", MODEL, "--device", "nano,tx2", "--sort", "flops"])
+    assert isinstance(done.exception, UsageError) and "--sort is for one board" in str(done.exception)
+
+
+def test_the_top_rows_are_the_biggest_kernels_and_the_others_stand_in_one_row(boards):
+    shown = render_boards(boards, by_kernel=True, top=3).splitlines()[3:]
+    assert len(shown) == 5 and "others]" in shown[-2] and "TOTAL" in shown[-1]
+    for column, report in enumerate(boards.reports):
+        told = [float(line.split()[column]) for line in shown]
+        assert sum(told[:-1]) == pytest.approx(told[-1], abs=4e-4)
+        assert told[0] == pytest.approx(max(kernel.latency_ms for kernel in report.kernels), rel=0.2)
+
+
+def test_rows_are_chosen_among_kernels_only():
     done = CliRunner().invoke(app_for(()), ["analyze", MODEL, "--device", "nano,tx2", "--top", "3"])
-    assert isinstance(done.exception, UsageError) and "--top is for one board" in str(done.exception)
+    assert isinstance(done.exception, UsageError) and "give --by-kernel too" in str(done.exception)
 
 
 def test_the_path_of_a_file_may_hold_a_comma(tmp_path):

@@ -17,6 +17,7 @@ from graphcost import api
 from graphcost.cli import main
 from graphcost.pipeline import Change, Pass, PassFailed
 from graphcost.render import render
+from graphcost.render.columns import Screen
 
 
 @pytest.fixture
@@ -204,6 +205,19 @@ def test_a_latency_that_nobody_can_tell_breaks_no_threshold_and_passes_none(cli,
     assert "no device was given" in one_line(err)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--device", "tx2", "--training", "--checkpoint", "nowhere"], "--checkpoint 'nowhere' is no name"),
+        (["--dump-ir", "conv net.onnx"], "cannot make the folder 'conv net.onnx'"),
+        (["--device", "nano,tx2", "--sweep", "batch=1,2"], "'nano,tx2' is a list of devices: one is taken here"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_no_fault_of_a_pass(cli, model, options, said):
+    code, _, err = cli("analyze", model, *options)
+    assert (code, said in one_line(err)) == (2, True), err
+
+
 def test_an_unknown_device_offers_near_names(cli, model):
     code, _, err = cli("analyze", model, "--device", "orin-nona")
     assert code == 2
@@ -254,6 +268,15 @@ def test_a_fault_of_ours_is_one_line_and_a_file_with_the_traceback(cli, model, t
 
 
 # explain, opt, diff, lists
+
+
+@pytest.mark.parametrize("arguments", [["explain", "--node", "conv", "-d", "nano"], ["operators", "Conv"]])
+def test_what_is_told_in_lines_is_folded_to_the_terminal(cli, model, monkeypatch, arguments):
+    monkeypatch.setattr("graphcost.cli.analyze.screen_for", lambda output: Screen(60))
+    monkeypatch.setattr("graphcost.cli.listing.screen_for", lambda output: Screen(60))
+    command, *options = arguments
+    code, out, _ = cli(command, *([model] if command == "explain" else []), *options)
+    assert code == 0 and max(map(len, out.splitlines())) <= 60
 
 
 def test_explain_tells_what_became_of_a_node(cli, model):

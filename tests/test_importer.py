@@ -297,6 +297,12 @@ def test_a_dynamic_dim_without_a_value_is_one_and_a_warning_names_it():
     assert found.warnings == ("dimension 'batch' has no value: 1 is taken (give --dim batch=…)",)
 
 
+def test_a_dynamic_dim_may_be_empty_as_a_cache_is_before_the_first_token():
+    found = imported(conv_net("batch"), dims=["batch=0"])
+    assert dims_of(found, "x") == (0, 3, 8, 8)
+    assert not found.warnings
+
+
 def test_batch_binds_the_symbol_that_is_called_so():
     chosen = choose({"tokens": ("seq", "batch"), "mask": ("batch", "seq")}, Sizes(batch=8, dims={"seq": 3}))
     assert chosen.inputs == {"tokens": (3, 8), "mask": (8, 3)}

@@ -38,7 +38,7 @@ def test_what_is_little_still_shows():
 
 
 def test_letters_that_a_terminal_lacks_are_not_drawn():
-    lines = draw_timeline([4, 8, 1], Screen(30), letters_for("ascii"))
+    lines = draw_timeline([4, 8, 1], Screen(30, encoding="ascii"))
     assert "\n".join(lines).isascii()
     assert lines[0] == "8 B |    ####"
     assert lines[-1] == "         ^ peak"
@@ -185,6 +185,13 @@ def test_the_command_shows_everything_or_what_is_asked_for(shared):
 
 def test_the_chart_on_a_terminal_without_block_letters_is_ascii(shared):
     text = graphcost("memory", shared / "models" / "resnet50.ts17.onnx", "--timeline", encoding="ascii")
+    assert "^ peak" in text
+    assert "\\u2588" not in text
+
+
+def test_so_is_the_chart_of_a_training_step():
+    model = Path(__file__).parents[1] / "examples" / "models" / "train" / "resnet18.onnx"
+    text = graphcost("analyze", model, "--training", encoding="ascii")
     assert "^ peak" in text
     assert "\\u2588" not in text
 

@@ -16,7 +16,7 @@ from graphcost import report as report_room
 from graphcost.errors import ModelError, UnknownName, UsageError
 from graphcost.files import write_atomic
 from graphcost.render import one_of, render
-from graphcost.render.columns import Column, Screen, elide, lay_out
+from graphcost.render.columns import Column, Screen, elide, fold, lay_out
 from graphcost.render.device_list import render_devices, render_devices_json
 from graphcost.render.units import count, milliseconds, plural, share, significant, size
 from graphcost.saved_report import is_saved_report, load_report, report_from_json
@@ -182,7 +182,7 @@ def test_what_is_not_known_of_the_memory_is_named_and_not_counted_as_zero():
 
 
 def test_an_empty_network_has_a_table_too():
-    assert "TOTAL of 0 kernels" in render(make_report([]))
+    assert "TOTAL 0 kernels" in render(make_report([]))
 
 
 def test_colours_are_for_terminals_only():
@@ -350,3 +350,11 @@ def test_the_list_of_devices_marks_the_default_mode_and_knows_none_from_unknown(
     nano = next(entry for entry in document["devices"] if entry["id"] == "nano")
     assert [mode["mode"] for mode in nano["modes"]] == ["MAXN", "5W"]
     assert nano["modes"][0]["dram_sustained_gb_per_s"] is None or nano["modes"][0]["dram_sustained_gb_per_s"] > 0
+
+
+def test_a_line_does_not_break_between_a_figure_and_its_unit():
+    told = "20.8 MiB read, 13.1 MiB written and 39 % of 300.77 M multiply-adds in 9.463 ms, all of them by one kernel"
+    for width in range(40, 80):
+        ends = [line.split()[-1] for line in fold(told, Screen(width))[:-1]]
+        assert not [end for end in ends if end.replace(".", "").isdigit()], width
+        assert " ".join(fold(told, Screen(width))) == told

@@ -34,6 +34,7 @@ _TimePasses = Annotated[bool, typer.Option("--time-passes", help="Print how long
 _ByKernel = Annotated[
     bool, typer.Option("--by-kernel", help="With several boards (--device nano,tx2): a line for each kernel.")
 ]
+_UNDER_LABEL = 14  # where the continued lines of an explanation begin
 _Fusion = Annotated[
     bool, typer.Option("--fusion", help="How many layers there are after each stage, as in TensorRT's build log.")
 ]
@@ -76,8 +77,8 @@ def analyze(
         refuse_with_sweep(of_one_run)
         return print_sweep(request, one_model(model, onnx), sweep or (), symbolic, chosen, output, quiet)
     if devices := several_devices(request):
-        refuse_with_boards(of_one_run)
-        return print_boards(request, devices, one_model(model, onnx), by_kernel, chosen, output)
+        refuse_with_boards({**of_one_run, "--top": None}, by_kernel, top)
+        return print_boards(request, devices, one_model(model, onnx), by_kernel, top, chosen, output)
     judge = read_thresholds(fail_if, min_coverage, compares=False, verbose=verbose, strict=strict)
     order = None if sort is None else one_of("sort key", sort, ORDERS)
     file, nodes = one_model(model, onnx), nodes_for(annotate)
@@ -102,6 +103,7 @@ def explain(
     """Tell what became of an ONNX node. Which rules were tried, which kernel stands for it, what bounds it."""
     from graphcost.api import explain as explain_node
     from graphcost.engine.stages import LayerCounts, stage_lines
+    from graphcost.render.columns import fold
 
     from .progress import watched
 
@@ -112,7 +114,8 @@ def explain(
         run = request.run(one_model(model, onnx), [progress, seen])
     lines = stage_lines(seen, run.stages, run.journal) if fusion else []
     lines += [] if node is None else explain_node(run, node)
-    emit("\n".join(lines) + "\n", output)
+    screen = screen_for(output)
+    emit("".join(f"{part}\n" for line in lines for part in fold(line, screen, _UNDER_LABEL)), output)
 
 
 @with_request(*PIPELINE, "cost_model")

@@ -49,7 +49,7 @@ def operators(
     from graphcost.operator_docs import markdown, table
 
     chosen = choose_format(format, output, ("table", "markdown"))
-    emit(markdown() if chosen == "markdown" else table(name), output)
+    emit(markdown() if chosen == "markdown" else table(name, screen_for(output)), output)
 
 
 def schema(output: Output = None) -> None:

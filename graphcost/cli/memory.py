@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +13,6 @@ from .request import Request, with_request
 
 if TYPE_CHECKING:
     from graphcost.api import Run
-    from graphcost.render.timeline import Letters
 
 
 @with_request()
@@ -38,7 +35,7 @@ def memory(
     everything = not timeline and not by_module and depth is None
     view = View(timeline or everything, by_module or depth is not None or everything, depth)
     arenas = _shared_blocks(run, request)
-    emit(render_memory(run.report, view, arenas, screen_for(output), _letters(output)), output)
+    emit(render_memory(run.report, view, arenas, screen_for(output)), output)
 
 
 def _shared_blocks(run: Run, request: Request) -> dict[str, int]:
@@ -48,10 +45,3 @@ def _shared_blocks(run: Run, request: Request) -> dict[str, int]:
 
     plan = storages(run.graph, load_registry(request.plugins).operators)
     return {"shared-blocks": plan_shared_blocks(plan).size_bytes}
-
-
-def _letters(output: Path | None) -> Letters:
-    """Files are UTF-8; a terminal says what it can show."""
-    from graphcost.render.timeline import letters_for
-
-    return letters_for("utf-8" if output is not None else sys.stdout.encoding)

@@ -43,13 +43,15 @@ def emit(text: str, output: Path | None) -> None:
 
 
 def screen_for(output: Path | None) -> Screen:
-    """The width and the colours of the terminal; neither for a file or a pipe."""
+    """The width, the colours and the letters of the terminal; the letters alone of a pipe, and nothing of a file."""
     from graphcost.render.columns import PLAIN, Screen
 
-    if output is not None or not sys.stdout.isatty():
+    if output is not None and str(output) != "-":
         return PLAIN
+    if not sys.stdout.isatty():
+        return Screen(encoding=sys.stdout.encoding)
     colour = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    return Screen(shutil.get_terminal_size().columns, colour)
+    return Screen(shutil.get_terminal_size().columns, colour, sys.stdout.encoding)
 
 
 def _never_fail_on_a_letter() -> None:

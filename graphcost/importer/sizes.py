@@ -169,7 +169,8 @@ def _dims_of(declared: tuple[DimRecord, ...] | None, given: Dims | None, symbols
 
 def _size(dim: DimRecord, symbols: Mapping[str, int]) -> int:
     if isinstance(dim, str):
-        return max(evaluate(dim, symbols) or 1, 0)
+        found = evaluate(dim, symbols)
+        return 1 if found is None else max(found, 0)
     return dim if dim is not None and dim >= 0 else 1
 
 

@@ -11,10 +11,10 @@ from graphcost.report import Kernel, Report, Totals
 
 from .columns import PLAIN, Column, Screen, fold, lay_out
 from .summary import LATENCY_MEANS, fits
-from .units import UNKNOWN, count, milliseconds, rate, share, significant, size
+from .units import UNKNOWN, count, milliseconds, plural, rate, share, significant, size
 
 if TYPE_CHECKING:
-    from graphcost.boards import Boards
+    from graphcost.boards import Boards, KernelRow
 
     from . import Format
 
@@ -44,14 +44,19 @@ _RANK = {
 
 
 def render_boards(
-    boards: Boards, format: Format = "table", by_kernel: bool = False, screen: Screen = PLAIN
+    boards: Boards,
+    format: Format = "table",
+    by_kernel: bool = False,
+    screen: Screen = PLAIN,
+    top: int | None = None,
 ) -> str:
-    """The boards as text, with a newline at its end. JSON always has both the boards and the kernels."""
+    """The boards as text, with a newline at its end. JSON always has both the boards and the kernels; `top` chooses
+    the biggest of the kernels (0: all, in order)."""
     if format == "json":
         return _json(boards)
-    titles, rows = _kernel_grid(boards) if by_kernel else _board_grid(boards)
+    titles, rows = _kernel_grid(boards, top) if by_kernel else _board_grid(boards)
     if format == "csv":
-        return _csv(*(_kernel_figures(boards) if by_kernel else _board_figures(boards)))
+        return _csv(*(_kernel_figures(boards, top) if by_kernel else _board_figures(boards)))
     if format == "markdown":
         from .markdown import escape, grid
 
@@ -148,9 +153,23 @@ def _figures(report: Report) -> dict[str, object]:
 # Kernels
 
 
-def _kernel_grid(boards: Boards) -> tuple[list[str], list[list[str]]]:
+def _chosen(boards: Boards, top: int | None) -> tuple[list[KernelRow], list[KernelRow]]:
+    """The rows to show, and the others."""
+    from graphcost.boards import biggest
+
+    rows = list(boards.rows())
+    if not top or top >= len(rows):
+        return rows, []
+    shown = biggest(rows, top)
+    return shown, [row for row in rows if row not in shown]
+
+
+def _kernel_grid(boards: Boards, top: int | None) -> tuple[list[str], list[list[str]]]:
     """Milliseconds of each kernel on each board; the last line has the totals."""
-    rows = [[*map(_milliseconds, row.kernels), row.name] for row in boards.rows()]
+    shown, others = _chosen(boards, top)
+    rows = [[*map(_milliseconds, row.kernels), row.name] for row in shown]
+    if others:
+        rows.append([*map(_together, zip(*(row.kernels for row in others))), f"[{plural(len(others), 'other')}]"])
     totals = [UNKNOWN if t is None else f"{t:.4f}" for t in (r.totals.latency_ms for r in boards.reports)]
     return [*map(_board, boards.reports), "kernel"], [*rows, [*totals, "TOTAL"]]
 
@@ -161,8 +180,16 @@ def _milliseconds(kernel: Kernel | None) -> str:
     return UNKNOWN if kernel.latency_ms is None else f"{kernel.latency_ms:.4f}"
 
 
-def _kernel_figures(boards: Boards) -> tuple[list[str], list[list[object]]]:
-    rows: list[list[object]] = [[row.name, *(k and k.latency_ms for k in row.kernels)] for row in boards.rows()]
+def _together(kernels: Sequence[Kernel | None]) -> str:
+    """The milliseconds of several kernels of one board; a sum of which a part is unknown is a lower limit."""
+    present = [kernel.latency_ms for kernel in kernels if kernel is not None]
+    known = [ms for ms in present if ms is not None]
+    return f"{'' if len(known) == len(present) else '≥'}{sum(known):.4f}"
+
+
+def _kernel_figures(boards: Boards, top: int | None) -> tuple[list[str], list[list[object]]]:
+    shown, _ = _chosen(boards, top)
+    rows: list[list[object]] = [[row.name, *(k and k.latency_ms for k in row.kernels)] for row in shown]
     return ["kernel", *(f"{_board(report)}_ms" for report in boards.reports)], rows
 
 

@@ -8,6 +8,8 @@ from typing import Literal
 
 GAP = "  "
 _LEAST_NAME = 24  # below this a name says nothing; other columns have to go instead
+_GLUE = "\N{NO-BREAK SPACE}"
+_BEFORE_UNIT = r"(?<=[\d)]) (?=%|(?:ms|µs|us|[KMGT]?i?B|[KMGT])\b)"  # a line does not break between figure and unit
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Screen:
-    """Where the text goes. `width` is None for a file or a pipe: there nothing is cut, and nothing has a colour."""
+    """Where the text goes. `width` is None for a file or a pipe: there nothing is cut, and nothing has a colour. What
+    is drawn is drawn with letters that `encoding` has."""
 
     width: int | None = None
     colour: bool = False
+    encoding: str | None = "utf-8"
 
     def paint(self, text: str, style: str) -> str:
         """The text in bold, dim, red, green or yellow."""
@@ -59,9 +63,12 @@ def fold(text: str, screen: Screen, indent: int = 0) -> list[str]:
     """A line of prose, broken between words where the terminal is too narrow; what follows is indented."""
     if screen.width is None or len(text) <= screen.width:
         return [text]
+    import re
     import textwrap
 
-    return textwrap.wrap(text, max(screen.width, 40), subsequent_indent=" " * indent, break_on_hyphens=False)
+    glued = re.sub(_BEFORE_UNIT, _GLUE, text)
+    lines = textwrap.wrap(glued, max(screen.width, 40), subsequent_indent=" " * indent, break_on_hyphens=False)
+    return [line.replace(_GLUE, " ") for line in lines]
 
 
 def elide(text: str, width: int) -> str:

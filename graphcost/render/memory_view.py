@@ -9,7 +9,7 @@ from graphcost.report import Holder, Report
 
 from .columns import PLAIN, Column, Screen, fold, lay_out
 from .summary import headline, model_line
-from .timeline import BLOCKS, Letters, draw_timeline
+from .timeline import draw_timeline
 from .units import plural, share, size, size_cell
 
 NO_MODULE = "(no module)"
@@ -24,19 +24,13 @@ class View:
     depth: int | None = None
 
 
-def render_memory(
-    report: Report,
-    view: View,
-    arenas: Mapping[str, int],
-    screen: Screen = PLAIN,
-    letters: Letters = BLOCKS,
-) -> str:
+def render_memory(report: Report, view: View, arenas: Mapping[str, int], screen: Screen = PLAIN) -> str:
     """The memory of a report as text, with a newline at its end. `arenas` are the sizes of other plans by strategy."""
     head = [screen.paint(line, "bold") for line in fold(headline(report), screen, 2)]
     blocks = [
         head + fold(model_line(report), screen, 2),
         _summary(report, arenas, screen),
-        _timeline(report, screen, letters) if view.timeline else [],
+        _timeline(report, screen) if view.timeline else [],
         _holders(report, "tensor", report.memory.holders, screen),
         _holders(report, "module", by_depth(report.memory.peak_modules, view.depth), screen) if view.by_module else [],
     ]
@@ -91,8 +85,8 @@ def _reorder(gain: int | None, peak: int | None) -> str:
     return f"another order of execution lowers the peak by {size(gain)} ({share(gain / peak)}): --reorder"
 
 
-def _timeline(report: Report, screen: Screen, letters: Letters) -> list[str]:
-    chart = draw_timeline(report.memory.timeline, screen, letters)
+def _timeline(report: Report, screen: Screen) -> list[str]:
+    chart = draw_timeline(report.memory.timeline, screen)
     title = f"activations over the execution of {plural(len(report.memory.timeline), 'node')}"
     return [screen.paint(title, "dim"), *chart] if chart else []
 

@@ -173,9 +173,9 @@ def _of_all(report: Report) -> _Line:
     totals, kernels = report.totals, report.kernels
     known = Amount(totals.latency_known_ms, partial=True)
     views = len(kernels) - totals.kernels
-    beside = f" and {plural(views, 'view')}" if views > 0 else ""
+    beside = f", {plural(views, 'view')}" if views > 0 else ""
     return _Line(
-        name=f"TOTAL of {plural(totals.kernels, 'kernel')}{beside}",
+        name=f"TOTAL {plural(totals.kernels, 'kernel')}{beside}",
         number="",
         latency=known if totals.latency_ms is None else Amount(totals.latency_ms),
         share=Amount(1.0),

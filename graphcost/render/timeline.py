@@ -37,10 +37,11 @@ def letters_for(encoding: str | None) -> Letters:
     return BLOCKS
 
 
-def draw_timeline(timeline: Sequence[int], screen: Screen = PLAIN, letters: Letters = BLOCKS) -> list[str]:
+def draw_timeline(timeline: Sequence[int], screen: Screen = PLAIN) -> list[str]:
     """The chart, as wide as the terminal, with the first moment of the peak marked below. Nothing without nodes."""
     if not timeline or not max(timeline):
         return []
+    letters = letters_for(screen.encoding)
     peak = max(timeline)
     label = max(len(size(peak)), len(size(peak // 2)))
     bars, marked = _bars(timeline, max((screen.width or _WIDTH) - label - 2, 8))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from graphcost.report import Report, TrainingTotals
 
 from .columns import PLAIN, Screen
-from .timeline import BLOCKS, Letters, draw_timeline
+from .timeline import draw_timeline
 from .units import milliseconds, share, size
 
 STEP_MEANS = "latency = GPU compute time of one training step: forward, backward, optimizer"
@@ -28,7 +28,7 @@ def training_lines(report: Report) -> Iterable[tuple[str, str]]:
     yield from (("held", f"{size(holder.bytes)} {holder.name}") for holder in memory.holders[:3])
 
 
-def step_timeline(report: Report, screen: Screen = PLAIN, letters: Letters = BLOCKS) -> list[str]:
+def step_timeline(report: Report, screen: Screen = PLAIN) -> list[str]:
     """Bytes over the step as a chart, what is always there below what comes and goes."""
     totals = report.totals.training
     if totals is None or not report.memory.timeline:
@@ -36,7 +36,7 @@ def step_timeline(report: Report, screen: Screen = PLAIN, letters: Letters = BLO
     static = totals.parameter_bytes + totals.buffer_bytes + totals.optimizer_bytes
     lines = [static + dynamic for dynamic in report.memory.timeline]
     title = f"memory over the {len(lines):,} kernels of the step"
-    return [screen.paint(title, "bold"), *draw_timeline(lines, screen, letters)]
+    return [screen.paint(title, "bold"), *draw_timeline(lines, screen)]
 
 
 def _at_peak(totals: TrainingTotals) -> str:
