@@ -70,6 +70,11 @@ class DeviceProfile:
     tensorrt_default: str | None = None  # the TensorRT that the board's software brings
     pytorch_default: str | None = None  # the PyTorch to assume where the board's software holds an old one
     pytorch_context_bytes: int | None = None  # what the system sees of PyTorch beside the tensors that it reserved
+    pytorch_start_bytes: int | None = None  # what it sees at least: PyTorch while it loads
+    pytorch_blas_bytes: int | None = None  # of both, what cuBLAS takes, once a matrix product runs
+    idle_ram_bytes: int | None = None  # what other processes hold until memory gets scarce
+    process_ram_bytes: int | None = None  # the most that one process was seen to hold in RAM
+    process_swap_bytes: int | None = None  # what one gets beside it before it fails
 
     fitted: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False, repr=False)
     """Parameters of a cost model by numeric type, as `graphcost fit` wrote them for the device or its architecture."""

@@ -33,7 +33,7 @@ PASSES = (
     "set-io-formats", "assign-formats", "name-layers", "select-kernels", "insert-reformats", "reorder",
 )  # fmt: skip
 TRAINING_PASSES = ("separate-parameters", "training-form", "framework-operators", "autocast", "eager-views",
-                   "build-backward", "cudnn-workspace")  # fmt: skip
+                   "build-backward", "in-place-activations", "cudnn-workspace")  # fmt: skip
 ADDING = frozenset({"autocast", "cudnn-workspace", "eager-views", "build-backward"})
 """Passes that add work: copies that a framework makes, the rest of a training step."""
 RETYPING = frozenset({"assign-precision", "set-io-formats", "insert-reformats"})

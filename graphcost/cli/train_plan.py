@@ -46,6 +46,7 @@ def memory_bytes(text: str, device: str | None) -> int:
     from graphcost.device import load_device
     from graphcost.errors import UsageError
     from graphcost.gate import parse_gate
+    from graphcost.training.system import room_bytes
 
     if text:
         try:
@@ -54,7 +55,7 @@ def memory_bytes(text: str, device: str | None) -> int:
             return int(parse_gate(f"peak_memory>{text}").limit)
         except UsageError:
             raise UsageError(f"--memory '{text}' is no size with its unit, such as 4GiB or 6000MiB") from None
-    usable = load_device(device).usable_ram_bytes if device else None
-    if usable is None:
+    room = room_bytes(load_device(device)) if device else None
+    if room is None:
         raise UsageError("give --memory SIZE: what can be used of the device's memory is not known")
-    return usable
+    return room

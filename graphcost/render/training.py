@@ -50,4 +50,4 @@ def _system(totals: TrainingTotals) -> str:
     if totals.system_bytes is None:
         return f"{reserved}; unknown: context"
     chance = "" if totals.fits_probability is None else f"; fits with probability {share(totals.fits_probability)}"
-    return f"{reserved}, {size(totals.system_bytes)} with context and cached workspaces{chance}"
+    return f"{reserved}, {size(totals.system_bytes)} with the context{chance}"

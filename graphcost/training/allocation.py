@@ -38,9 +38,7 @@ def pieces_of(plan: Storages, category: Mapping[Storage, Category]) -> list[Piec
     return [(piece.first, piece.last, piece.size_bytes, category[piece]) for piece in plan.pieces]
 
 
-def replay_step(
-    allocator: CachingAllocator, pieces: Iterable[Piece], steps: int
-) -> Reservation:
+def replay_step(allocator: CachingAllocator, pieces: Iterable[Piece], steps: int) -> Reservation:
     """The same from plain pieces: first and last node, bytes, category."""
     pieces = list(pieces)
     for _, _, size, kind in pieces:
@@ -63,10 +61,12 @@ def replay_step(
 
 
 def _timetable(pieces: list[Piece], steps: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Which pieces begin at each node, and which end there; what lives to the end of the step is freed later."""
+    """Which pieces begin at each node, its workspace behind its results, and which end there; what lives to the end of
+    the step is freed later."""
     begins: list[list[int]] = [[] for _ in range(steps)]
     ends: list[list[int]] = [[] for _ in range(steps)]
-    for index, (first, last, _, kind) in enumerate(pieces):
+    for index in sorted(range(len(pieces)), key=lambda at: pieces[at][3] is Category.WORKSPACE):
+        first, last, _, kind = pieces[index]
         if kind in _STATIC or kind is Category.OPTIMIZER:
             continue
         begins[first].append(index)

@@ -10,9 +10,9 @@ from graphcost.device import DeviceProfile
 from graphcost.memory.caching_allocator import CachingAllocator
 
 from .allocation import Piece, Reservation, pieces_of, replay_step
-from .categories import Category, categories
+from .categories import categories
 from .options import TrainingOptions
-from .system import fits_probability, system_bytes
+from .system import needed_bytes, uses_blas
 
 if TYPE_CHECKING:
     from graphcost.api import Run, Source
@@ -46,6 +46,7 @@ class BatchMemory:
     high: tuple[Piece, ...]
     steps: int
     device: DeviceProfile | None
+    blas: bool
 
     def pieces(self, batch: int) -> list[Piece]:
         """Sizes between and beyond the probes, on straight lines."""
@@ -61,10 +62,7 @@ class BatchMemory:
     def needed_bytes(self, batch: int) -> int:
         """System-level bytes where the device's context is known, else what the allocator reserves."""
         reserved = self.reserved(batch)
-        return system_bytes(reserved, self.workspace_bytes(batch), self.device) or reserved.peak_reserved_bytes
-
-    def workspace_bytes(self, batch: int) -> int:
-        return max((size for _, _, size, kind in self.pieces(batch) if kind is Category.WORKSPACE), default=0)
+        return needed_bytes(reserved, self.device, self.blas) or reserved.peak_reserved_bytes
 
 
 def train_plan(
@@ -105,14 +103,15 @@ def _row(
     assert totals is not None
     return PlanRow(
         name, batch, reserved.peak_allocated_bytes, reserved.peak_reserved_bytes, totals.system_bytes, totals.step_ms,
-        totals.saved_activation_bytes, fits_probability(totals.system_bytes, memory.device),
+        totals.saved_activation_bytes, totals.fits_probability,
     )  # fmt: skip
 
 
 def batch_memory(runs: Sequence[Run]) -> BatchMemory:
     """From analyses at the two probes, which have the same schedule."""
     found = [_pieces(run) for run in runs]
-    return BatchMemory(found[0], found[1], len(runs[0].graph), runs[0].target.device)
+    graph = runs[0].graph
+    return BatchMemory(found[0], found[1], len(graph), runs[0].target.device, uses_blas(graph))
 
 
 def largest(needed_bytes: Callable[[int], int], memory_bytes: int) -> int:

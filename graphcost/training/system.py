@@ -3,35 +3,64 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from graphcost.device import DeviceProfile
+from graphcost.ir import Node
 
 from .allocation import Reservation
 
-CACHED_WORKSPACES = 2.45
-"""How many of the largest workspace PyTorch's allocator holds beside what the steps themselves need: cuDNN asks for
-them at the first steps in other sizes. Fitted to the system memory of measured steps on a Jetson TX2, PyTorch 1.6."""
+BLAS = frozenset({"onnx.Gemm", "onnx.MatMul", "onnx.Einsum", "group.attention"})
+"""Operators that PyTorch hands to cuBLAS, whose libraries and handle are there once one of them runs."""
 
-ERROR = 0.09
-"""Standard deviation of measured / predicted system memory over the same steps, each network left out of the fit in
-turn."""
+SCARCE = (0.251, 0.346)
+"""Shares of RAM: idle processes keep their pages while training needs less than the first, and have lost them where it
+needs more than the second. Fitted with the constants of the Jetson TX2 (tools/fit_training_memory.py)."""
+
+ERROR = 0.066
+"""Standard deviation of log(measured / predicted) system memory over 891 steps on a Jetson TX2, each network left out
+of the fit in turn."""
 
 
-def system_bytes(reserved: Reservation, workspace_bytes: int, device: DeviceProfile | None) -> int | None:
-    """Context, reserved segments and cached workspaces; None where the context of the device is not known. A process
-    near the limit gives its cache back, so it is never seen to use more than there is unless its tensors do."""
+def uses_blas(nodes: Iterable[Node]) -> bool:
+    """Whether a matrix product runs outside convolutions."""
+    return any(node.op in BLAS for node in nodes)
+
+
+def needed_bytes(reserved: Reservation, device: DeviceProfile | None, blas: bool) -> int | None:
+    """What training asks of the system: segments, context, what idle processes still hold beside them; no less than
+    PyTorch takes while it starts. None where the context of the device is not known."""
     if device is None or device.pytorch_context_bytes is None:
         return None
-    needed = device.pytorch_context_bytes + reserved.peak_reserved_bytes
-    wanted = needed + int(CACHED_WORKSPACES * workspace_bytes)
-    limit = device.usable_ram_bytes
-    least = device.pytorch_context_bytes + reserved.peak_allocated_bytes
-    return wanted if limit is None else max(min(wanted, limit), least)
+    absent = 0 if blas else device.pytorch_blas_bytes or 0
+    running = reserved.peak_reserved_bytes + device.pytorch_context_bytes - absent
+    return max((device.pytorch_start_bytes or 0) - absent, running + _idle_bytes(running, device))
 
 
-def fits_probability(system: int | None, device: DeviceProfile | None) -> float | None:
-    """The chance that a step fits in the memory that can be used: the error of the prediction is taken as normal."""
-    limit = None if device is None else device.usable_ram_bytes
-    if system is None or not limit:
+def _idle_bytes(running: int, device: DeviceProfile) -> int:
+    """What idle processes hold in RAM beside training; their pages go as memory gets scarce."""
+    if not device.idle_ram_bytes or not device.usable_ram_bytes:
+        return 0
+    begin, end = SCARCE
+    left = (end - running / device.usable_ram_bytes) / (end - begin)
+    return int(device.idle_ram_bytes * min(max(left, 0.0), 1.0))
+
+
+def system_bytes(needed: int | None, device: DeviceProfile | None) -> int | None:
+    """What of it the system shows: where RAM ends pages are swapped out, and a process is never seen to use more."""
+    limit = None if device is None else room_bytes(device)
+    return needed if needed is None or limit is None else min(needed, limit)
+
+
+def room_bytes(device: DeviceProfile) -> int | None:
+    """What RAM has for a process: what one was seen to hold at most, else what the system leaves."""
+    return device.process_ram_bytes or device.usable_ram_bytes
+
+
+def fits_probability(needed: int | None, device: DeviceProfile | None) -> float | None:
+    """The chance that a step runs to its end, in RAM and swap: the logarithm of the error is taken as normal."""
+    room = None if device is None else room_bytes(device)
+    if needed is None or device is None or not room:
         return None
-    return 0.5 * math.erfc((system / limit - 1) / (ERROR * math.sqrt(2)))
+    limit = room + (device.process_swap_bytes or 0)
+    return 0.5 * math.erfc(math.log(needed / limit) / (ERROR * math.sqrt(2)))

@@ -14,7 +14,7 @@ from graphcost.report import TrainingTotals
 from .allocation import reservation
 from .categories import Category
 from .step import StepMemory, step_memory
-from .system import fits_probability, system_bytes
+from .system import fits_probability, needed_bytes, system_bytes, uses_blas
 
 _PHASES = ("forward", "backward", "optimizer")
 
@@ -25,7 +25,7 @@ def training_totals(
     """The figures of the step that a joint graph runs."""
     memory = step_memory(graph, profile)
     reserved = None if device is None else reservation(profile.storages, memory.category)
-    system = None if reserved is None else system_bytes(reserved, _workspace_bytes(memory), device)
+    needed = None if reserved is None else needed_bytes(reserved, device, uses_blas(graph))
     times = {phase: _sum_ms(costs, phase) for phase in _PHASES}
     total = memory.total
     return TrainingTotals(
@@ -37,7 +37,7 @@ def training_totals(
         peak_allocated_bytes=reserved.peak_allocated_bytes if reserved else memory.peak_allocated_bytes,
         peak_reserved_bytes=reserved.peak_reserved_bytes if reserved else None,
         workspace_bytes=_workspace_bytes(memory),
-        system_bytes=system,
+        system_bytes=system_bytes(needed, device),
         step_ms=_total_ms(times.values()),
         forward_ms=times["forward"],
         backward_ms=times["backward"],
@@ -45,7 +45,7 @@ def training_totals(
         peak_at=memory.peak_at.name if memory.peak_at else None,
         at_peak={kind.value: size for kind, size in memory.at_peak.items() if size},
         timeline={kind.value: line for kind, line in memory.timeline.items()},
-        fits_probability=fits_probability(system, device),
+        fits_probability=fits_probability(needed, device),
     )
 
 

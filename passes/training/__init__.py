@@ -6,4 +6,6 @@ framework_operators   operators that exporters write out run as one, where the f
 eager_views           PyTorch's views and copies, by strides
 autocast              mixed precision
 build_backward        the backward graph: `tape` and `rules`, then `optimizer`
+in_place              activations that write over their input
+cudnn_workspace       scratch space of convolutions, with a device
 """

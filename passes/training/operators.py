@@ -9,6 +9,7 @@ from graphcost.ir import Node, Value
 from graphcost.operators import Alias, CountWork, Effort, ListAliases, Operators, Relation
 from graphcost.types import TensorType
 
+from .in_place import IN_PLACE
 from .optimizer import RECIPES
 
 _VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split", "Gather")
@@ -19,8 +20,8 @@ def inside(node: Node) -> Sequence[Alias]:
     return tuple(Alias(index, 0, Relation.INSIDE) for index in range(len(node.results)))
 
 
-def accumulated(node: Node) -> Sequence[Alias]:
-    """Added in place where the buffer holds the last reference."""
+def written_over(node: Node) -> Sequence[Alias]:
+    """The result lies where operand 0 was, on nodes that say so."""
     return (Alias(0, 0, Relation.IN_PLACE),) if node.attrs.get("in_place") else ()
 
 
@@ -28,7 +29,7 @@ ALIASES: Mapping[str, ListAliases] = {
     **{f"aten.{name}": inside for name in _VIEWS},
     "grad.view": inside,
     "grad.part": inside,
-    "grad.accumulate": accumulated,
+    **dict.fromkeys(("grad.accumulate", *IN_PLACE), written_over),
 }
 
 
