@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from graphcost.ir import Graph, Node
+from graphcost.kernels import precision_of
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.target import Target
 from graphcost.types import Attr
 
+from .formats.border import border_kernels
 from .formats.capabilities import Capabilities, Formats
 from .formats.choice import Candidate, Step, choose, stands
 from .formats.ports import is_activation, other_precisions
@@ -31,7 +33,8 @@ _STEP = 1e-3
 class AssignFormats(Pass):
     """Give each kernel the formats in which it reads and writes (attribute `formats`), from a table of what kernels of
     its family, precision and architecture can do, so that the fewest bytes have to be brought from one format to
-    another. Views and what has no images stay linear.
+    another. Views and what has no images stay linear. Between the network's border and the next product the type is
+    chosen with the format (`formats/border.py`).
 
     Evidence: each row of the table names the engine's layer or the document that it is read from; that TensorRT takes
     the path with the cheapest reformats is in its documentation and build logs. Where a cost model knows tactics,
@@ -45,19 +48,22 @@ class AssignFormats(Pass):
             return UNCHANGED
         table = capabilities_of(ctx.target)
         formats = table.formats_by_node(filter(handles_activations, graph))
-        candidates = {node: table_candidates(node, pairs) for node, pairs in formats.items()}
+        border = border_kernels(graph)
+        candidates = {node: table_candidates(node, pairs, node in border) for node, pairs in formats.items()}
         chosen = choose(graph, candidates, _moved_bytes)
-        return Change(count) if (count := sum(mark(node, found) for node, found in chosen.items())) else UNCHANGED
+        return Change(count) if (count := mark_all(self.name, chosen, ctx)) else UNCHANGED
 
 
 def capabilities_of(target: Target) -> Capabilities:
     return Capabilities(NEWEST if target.device is None else target.device.compute_capability)
 
 
-def table_candidates(node: Node, formats: Sequence[Formats], cost_of_bytes: float = 1.0) -> list[Candidate]:
+def table_candidates(
+    node: Node, formats: Sequence[Formats], at_border: bool, cost_of_bytes: float = 1.0
+) -> list[Candidate]:
     """What the table allows; moving FP32 in the place of FP16 costs two bytes more for each element."""
     own = [Candidate(*pair, cost=rank * _STEP * cost_of_bytes) for rank, pair in enumerate(formats)]
-    others = other_precisions(node)
+    others = other_precisions(node, at_border)
     if not others:
         return own
     moved = sum(2 * (value.type.elements or 0) for value in (*node.inputs, *node.results) if is_activation(value))
@@ -69,7 +75,16 @@ def handles_activations(node: Node) -> bool:
     return any(map(is_activation, (*node.inputs, *node.results)))
 
 
-def mark(node: Node, found: Candidate) -> bool:
+def mark_all(rule: str, chosen: Mapping[Node, Candidate], ctx: Context) -> int:
+    """Note what was chosen for each kernel; how often that is news."""
+    for node, found in chosen.items():
+        own = precision_of(node)
+        if found.tactic is None and found.precision not in (None, own):
+            ctx.journal.did(rule, node, f"runs in {found.precision}: in {own} the conversions around it take longer")
+    return sum(_mark(node, found) for node, found in chosen.items())
+
+
+def _mark(node: Node, found: Candidate) -> bool:
     """Note what a kernel reads and writes where its types do not say it already; whether that is news."""
     notes: dict[str, Attr | None] = {ATTRIBUTE: None if stands(node, found) else (found.reads, found.writes)}
     if found.tactic is not None:

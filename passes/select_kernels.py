@@ -15,7 +15,8 @@ from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import TensorType
 from graphcost.work.node import Work
 
-from .assign_formats import LAUNCH_BYTES, capabilities_of, handles_activations, mark, table_candidates
+from .assign_formats import LAUNCH_BYTES, capabilities_of, handles_activations, mark_all, table_candidates
+from .formats.border import border_kernels
 from .formats.capabilities import Formats, around
 from .formats.choice import Candidate, Step, choose
 from .formats.ports import REFORMAT
@@ -42,7 +43,7 @@ class SelectKernels(Pass):
         found = _candidate_tactics(graph, ctx)
         candidates = _candidates(graph, found, ctx, device)
         chosen = choose(graph, candidates, lambda steps: _reformat_ms(steps, ctx, device))
-        count = sum(mark(node, way) for node, way in chosen.items())
+        count = mark_all(self.name, chosen, ctx)
         for node, ways in found.items():
             if ways:
                 ctx.journal.did(self.name, node, _verdict(chosen[node], ways))
@@ -84,9 +85,9 @@ def _candidates(
     graph: Graph, found: Mapping[Node, Sequence[Way]], ctx: Context, device: DeviceProfile
 ) -> dict[Node, list[Candidate]]:
     formats = capabilities_of(ctx.target).formats_by_node(filter(handles_activations, graph))
-    ms_per_byte = _ms_per_byte(device)
+    ms_per_byte, border = _ms_per_byte(device), border_kernels(graph)
     return {
-        node: _fastest(found.get(node, ()), pairs) or table_candidates(node, pairs, ms_per_byte)
+        node: _fastest(found.get(node, ()), pairs) or table_candidates(node, pairs, node in border, ms_per_byte)
         for node, pairs in formats.items()
     }
 

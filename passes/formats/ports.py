@@ -104,11 +104,11 @@ def is_copy(node: Node) -> bool:
     return node.op == REFORMAT or (node.op == "onnx.Concat" and len(node.operands) == 1)
 
 
-def other_precisions(node: Node) -> tuple[str, ...]:
+def other_precisions(node: Node, at_border: bool = False) -> tuple[str, ...]:
     """Precisions beside the one decided in which a kernel may run: one that only moves FP16 numbers may as well move
     them in FP32, in front of the conversion (layer `resnet50/conv1_conv/Conv2D__6`, a Shuffle [LIN:FP32] in
-    trex_tf-resnet_RTX3090_fp16)."""
-    moves = node.op in _IN_PLACE or (kind_of(node) == "copy" and not is_copy(node))
+    trex_tf-resnet_RTX3090_fp16). So may those that are `at_border` (`border_kernels`)."""
+    moves = at_border or node.op in _IN_PLACE or (kind_of(node) == "copy" and not is_copy(node))
     return ("f32",) if moves and precision_of(node) == "f16" and node.op not in CONVERTING else ()
 
 
