@@ -27,6 +27,12 @@ class ModelError(UserError):
     exit_code = 3
 
 
+class DataError(UserError):
+    """A file of measurements cannot be read, or a line of it says what nobody can use."""
+
+    exit_code = 3
+
+
 class ResizeError(UserError):
     """A model cannot take the asked input shapes; `node` names the operator that fixes them."""
 

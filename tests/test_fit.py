@@ -16,6 +16,7 @@ from graphcost.api import analyze
 from graphcost.cli.app import app_for
 from graphcost.cost import KernelQuery
 from graphcost.device import load_device
+from graphcost.engine import compare_engine
 from graphcost.errors import UsageError
 from graphcost.fit.groups import Group, Grouped
 from graphcost.fit.result import FitResult, PrecisionFit, Refitted
@@ -26,6 +27,7 @@ from graphcost.measurements import Measurement
 
 NANO = load_device("nano")
 MODELS = Path(__file__).parents[1] / "examples" / "models"
+ENGINE = MODELS.parent / "engines" / "resnet18_rtx3060-laptop_fp16"
 FAMILIES = ("plain", "narrow", "mobile")
 
 
@@ -186,3 +188,38 @@ def test_the_command_says_what_it_needs(tmp_path):
     assert "--device and --output" in str(found.exception)
     found = CliRunner().invoke(app_for(()), ["fit", str(tmp_path / "data.csv"), "--device", "nano", "-o", "mine.toml"])
     assert str(found.exception) == "0 rows for nano in the data; a fit needs 5 of one numeric type"
+
+
+def fit_of_profile(folder: Path, *options: str):
+    """`graphcost fit` of the bundled engine's profile."""
+    given = [f"{ENGINE}.profile.json", "--device", "rtx3060-laptop", "--fp16", "-o", str(folder / "mine.toml")]
+    return CliRunner().invoke(app_for(()), ["fit", *given, *options])
+
+
+def test_a_profile_of_trtexec_brings_the_predicted_layers_to_the_measured_ones(tmp_path):
+    found = fit_of_profile(tmp_path, "--model", str(MODELS / "resnet18.onnx"))
+    assert found.exit_code == 0, found.output
+    assert "23 rows in f16" in found.output
+    assert "one of the reformats: Reformatting CopyNode for Input Tensor 0 to /conv1/Conv" in found.output
+    errors = []
+    for device in ("rtx3060-laptop", str(tmp_path / "mine.toml")):
+        options = {"runtime": "tensorrt-10.3", "precision": "fp16", "batch": 1}
+        told = compare_engine(MODELS / "resnet18.onnx", device, profile=Path(f"{ENGINE}.profile.json"), **options)
+        errors.append([abs(m.predicted_ms / m.measured_ms - 1) for m in told.matches if m.measured_ms])
+    before, after = map(np.median, errors)
+    print(f"median error of {len(errors[0])} layers: {before:.1%} as shipped, {after:.1%} fitted to them")
+    assert after < 0.1 < before
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ([], "does not name its network: give one --model for all"),
+        (["--model", str(MODELS / "bert_mini.onnx")], "no layer of resnet18_rtx3060-laptop_fp16.profile.json"),
+        (["--model", str(MODELS / "resnet18.onnx"), "--layer-info", "a", "--layer-info", "b"], "give one --layer-info"),
+    ],
+)
+def test_a_profile_of_which_something_is_not_told_is_refused(tmp_path, options, sentence):
+    found = fit_of_profile(tmp_path, *options)
+    assert isinstance(found.exception, UsageError) and sentence in str(found.exception)
+    assert not (tmp_path / "mine.toml").exists()

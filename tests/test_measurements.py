@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from onnx_models import conv_net
 
-from graphcost.errors import ModelError, UnknownName, UsageError, UserError
+from graphcost.errors import DataError, ModelError, UnknownName, UsageError, UserError
 from graphcost.measurements import (
     Measurement,
     folds,
@@ -21,6 +20,7 @@ from graphcost.measurements import (
 )
 
 MODELS = Path(__file__).parent.parent / "examples" / "models"
+PROFILE = MODELS.parent / "engines" / "resnet18_rtx3060-laptop_fp16.profile.json"
 HEADER = "device,power_mode,runtime,precision,batch,model,shapes,scope,layer,latency_ms,measure,source,family,use"
 ROW = "nano,MAXN,tensorrt-8.2,fp16,1,resnet18.onnx,,network,,12.5,compute,somebody,resnet,bar"
 
@@ -59,7 +59,7 @@ def test_what_is_not_stated_is_empty_and_unknown_columns_are_ignored(tmp_path):
     ],
 )
 def test_a_wrong_cell_is_refused_with_its_line_and_column(tmp_path, change, sentence):
-    with pytest.raises(UsageError, match=sentence.replace("(", r"\(")):
+    with pytest.raises(DataError, match=sentence.replace("(", r"\(")):
         read(tmp_path, ROW.replace(*change, 1))
 
 
@@ -69,7 +69,7 @@ def test_a_model_that_is_not_there_is_refused_with_its_line(tmp_path):
 
 
 def test_a_table_without_a_needed_column_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="no column precision, latency_ms"):
+    with pytest.raises(DataError, match="no column precision, latency_ms"):
         read(tmp_path, "nano,x.onnx", header="device,model")
 
 
@@ -144,25 +144,49 @@ def test_folds_keep_families_together_and_leave_each_out_once(tmp_path):
         folds(rows, "moon")
 
 
-def test_a_profile_of_trtexec_is_a_measurement_for_each_layer(tmp_path):
-    entries: list[Mapping[str, object]] = [{"count": 100}, {"name": "a + b", "timeMs": 30.0, "averageMs": 0.3}]
+def test_layers_of_a_profile_are_measurements_of_the_nodes_of_their_kernels():
+    found = read_profile(PROFILE, MODELS / "resnet18.onnx", "rtx3060-laptop", precision="fp16", batch=1)
+    entries = {entry["name"]: entry for entry in json.loads(PROFILE.read_text()) if "name" in entry}
+    assert len(found.rows) + len(found.left_out) == len(entries)
+    for row in found.rows:
+        name = row.where.removeprefix(f"{PROFILE.name}, ")
+        assert (row.scope, row.measure, row.device_spec) == ("layer", "profile", "rtx3060-laptop")
+        assert row.latency_ms == pytest.approx(entries[name].get("medianMs", entries[name].get("averageMs")))
+        assert "/" not in name or set(name.split(" + ")) <= set(row.layers)
+        assert len(queries_of_measurement(row)) == 1
+
+
+def test_layers_that_stand_for_no_kernel_are_left_out_by_name(tmp_path):
+    times = {
+        "/conv1/Conv + /relu/Relu": 0.1,
+        "nobody": 2.0,
+        "/maxpool/MaxPool": 0.0,
+        "/layer1/layer1.0/conv1/Conv": 1.0,
+        "/layer1/layer1.0/relu/Relu": 1.0,
+        "Reformatting CopyNode for Input Tensor 0 to /fc/Gemm": 0.1,
+    }
+    entries = [{"count": 9}, *({"name": name, "averageMs": ms} for name, ms in times.items())]
     (tmp_path / "p.json").write_text(json.dumps(entries))
-    (row,) = read_profile(tmp_path / "p.json", MODELS / "resnet18.onnx", "nano@MAXN", precision="fp16")
-    assert (row.layers, row.latency_ms, row.measure, row.scope) == (("a", "b"), 0.3, "profile", "layer")
-    assert (row.device_spec, row.where) == ("nano@MAXN", "p.json, entry 1")
+    found = read_profile(tmp_path / "p.json", MODELS / "resnet18.onnx", "nano", precision="fp16")
+    assert [row.where for row in found.rows] == ["p.json, /conv1/Conv + /relu/Relu"]
+    reasons = dict(found.left_out)
+    assert reasons["/maxpool/MaxPool"] == "no time"
+    assert reasons["/layer1/layer1.0/conv1/Conv"] == "merged differently than predicted"
+    assert reasons["nobody"] == "nothing like it is predicted"
+    assert reasons["Reformatting CopyNode for Input Tensor 0 to /fc/Gemm"] == "one of the reformats"
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("{}", "is not a profile of trtexec"),
+        ("{}", "is no profile of trtexec"),
         ("[{", "is not JSON"),
-        ('[{"count": 1}, {"name": "a"}]', "entry 1: averageMs is None"),
+        ('[{"count": 1}, {"name": "a"}]', "expected a list of layers with name and averageMs"),
     ],
 )
 def test_what_is_no_profile_is_refused(tmp_path, text, sentence):
     (tmp_path / "p.json").write_text(text)
-    with pytest.raises(UsageError, match=sentence):
+    with pytest.raises(ModelError, match=sentence):
         read_profile(tmp_path / "p.json", MODELS / "resnet18.onnx", "nano", precision="fp16")
 
 

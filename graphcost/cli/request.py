@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SIZES = ("batch", "shapes", "dim")
 PIPELINE = ("insert", "reorder", "pipeline", "layer_precisions", "input_formats", "output_formats")
+TRAINING = ("training", "optimizer", "loss", "amp", "checkpoint", "freeze", "accumulate", "written_out")
 """Options by what they are about, for commands that go without them."""
 
 

@@ -17,14 +17,21 @@ _HEADER = f"{'device':<22}{'type':<6}{'source':<28}{'rows':>5}{'median':>9}{'MAP
 
 def summary(result: FitResult) -> str:
     """Errors with families left out, by device, precision and source; then by family; then the outliers."""
+    failed = [f"not used: {row.where}: {reason}" for fit in result.fits for row, reason in fit.grouped.failed]
+    if not result.left_out:
+        return "\n".join([*map(_untold, result.fits), *failed])
     lines = ["families left out in turn, constants included", _HEADER]
     for fit in result.fits:
         lines += _by_source(fit)
     lines += ["", f"{'family':<28}{'type':<6}{'rows':>5}{'median':>9}{'MAPE':>8}{'worst':>8}"]
     for fit in result.fits:
         lines += _by_family(fit)
-    failed = [f"not used: {row.where}: {reason}" for fit in result.fits for row, reason in fit.grouped.failed]
     return "\n".join([*lines, *_outliers(result), *failed])
+
+
+def _untold(fit: PrecisionFit) -> str:
+    rows = sum(len(group.rows) for group in fit.grouped.groups)
+    return f"{rows} rows in {fit.precision} are of one family: none can be left out, so that no error is told"
 
 
 def _by_source(fit: PrecisionFit) -> list[str]:

@@ -2,7 +2,7 @@
 
 measurement   a row: what was timed, on what, how
 table         the common CSV → rows, each refusal with its line and column
-profile       trtexec's --exportProfile JSON → rows, one a layer
+profile       trtexec's --exportProfile JSON → rows, one a layer that is predicted as it is
 generator     rows whose model is made and not read
 kernels       a row → the kernels that were timed, through the pipeline of its target
 folds         rows that are kept together when fit and test are split
@@ -14,7 +14,7 @@ from .folds import Fold, folds
 from .generator import Generator, load_generator
 from .kernels import Timed, queries_of_measurement, timed_kernels
 from .measurement import Generated, Measurement
-from .profile import read_profile
+from .profile import Profile, read_profile
 from .table import read_measurements
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Generated",
     "Generator",
     "Measurement",
+    "Profile",
     "Timed",
     "folds",
     "load_generator",

@@ -15,6 +15,9 @@ Measure = Literal["compute", "with_copies", "wall", "profile", ""]
 synchronise; `profile`: a layer with the profiler attached; empty: not known."""
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
+LAYER_JOINT = " + "
+"""Between the names of the ONNX nodes of a layer, as TensorRT writes them."""
+
 
 @dataclass(frozen=True)
 class Generated:
@@ -74,4 +77,4 @@ class Measurement:
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the ONNX nodes in a layer."""
-        return tuple(part.strip() for part in self.layer.split(" + ")) if self.layer else ()
+        return tuple(part.strip() for part in self.layer.split(LAYER_JOINT)) if self.layer else ()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
-from graphcost.errors import ModelError, UsageError, UserError
+from graphcost.errors import DataError, ModelError, UserError
 
 from .generator import Generator
 from .measurement import MEASURES, SCOPES, Generated, Measurement
@@ -29,7 +29,7 @@ def read_measurements(
     """The rows of a CSV file (or `.csv.gz`), in order. Columns that are not known are ignored.
 
     `model` is a path relative to `models_dir`, by default to the folder of the file. A `generator` makes the model of
-    the rows in which it is `-`. UsageError names the line and the column of what is wrong.
+    the rows in which it is `-`. DataError names the line and the column of what is wrong.
     """
     file = Path(path)
     folder = Path(models_dir) if models_dir is not None else file.parent
@@ -42,10 +42,12 @@ def _lines(file: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
             reader = csv.DictReader(text)
             _refuse_columns(file, reader.fieldnames or ())
             yield from ((reader.line_num, _stripped(row)) for row in reader)
+            if reader.line_num < 2:
+                raise DataError(f"{file.name} has no rows, only its header")
     except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror or error}") from error
+        raise DataError(f"cannot read {file}: {error.strerror or error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{file} is not CSV in UTF-8: {error}") from error
+        raise DataError(f"{file} is not CSV in UTF-8: {error}") from error
 
 
 def _opened(file: Path) -> TextIO:
@@ -56,7 +58,7 @@ def _opened(file: Path) -> TextIO:
 
 def _refuse_columns(file: Path, given: Any) -> None:
     if missing := [name for name in REQUIRED if name not in given]:
-        raise UsageError(f"{file.name}, line 1: no column {', '.join(missing)}; needed are {', '.join(REQUIRED)}")
+        raise DataError(f"{file.name}, line 1: no column {', '.join(missing)}; needed are {', '.join(REQUIRED)}")
 
 
 def _stripped(row: Mapping[Any, Any]) -> dict[str, str]:
@@ -68,7 +70,7 @@ def _row(row: Mapping[str, str], where: str, folder: Path, generator: Generator 
     model_file, generated = _model(row, where, folder, generator)
     scope = _one_of(row, "scope", SCOPES, where, "network")
     if scope == "layer" and not row.get("layer"):
-        raise UsageError(f"{where}: scope is layer, but column layer is empty: names of ONNX nodes joined by ' + '")
+        raise DataError(f"{where}: scope is layer, but column layer is empty: names of ONNX nodes joined by ' + '")
     return Measurement(
         device=_stated(row, "device", where),
         power_mode=row.get("power_mode", ""),
@@ -104,7 +106,7 @@ def _model(
 
 def _stated(row: Mapping[str, str], column: str, where: str) -> str:
     if not row[column]:
-        raise UsageError(f"{where}, {column}: empty, but every row needs it")
+        raise DataError(f"{where}, {column}: empty, but every row needs it")
     return row[column]
 
 
@@ -114,7 +116,7 @@ def _precision(row: Mapping[str, str], where: str) -> str:
     try:
         return parse_precision(_stated(row, "precision", where))
     except UserError as error:
-        raise UsageError(f"{where}, precision: {error}") from None
+        raise DataError(f"{where}, precision: {error}") from None
 
 
 def _batch(row: Mapping[str, str], where: str) -> int | None:
@@ -122,7 +124,7 @@ def _batch(row: Mapping[str, str], where: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"{where}, batch: {text!r} is not a whole number from 1")
+        raise DataError(f"{where}, batch: {text!r} is not a whole number from 1")
     return int(text)
 
 
@@ -133,7 +135,7 @@ def _latency_ms(row: Mapping[str, str], where: str) -> float:
     except ValueError:
         latency_ms = math.nan
     if not 0 < latency_ms < math.inf:
-        raise UsageError(f"{where}, latency_ms: {text!r} is not a number of milliseconds above 0")
+        raise DataError(f"{where}, latency_ms: {text!r} is not a number of milliseconds above 0")
     return latency_ms
 
 
@@ -144,4 +146,4 @@ def _one_of(row: Mapping[str, str], column: str, accepted: tuple[T, ...], where:
     for name in accepted:
         if name == text.lower():
             return name
-    raise UsageError(f"{where}, {column}: {text!r} is not one of {', '.join(filter(None, accepted))}")
+    raise DataError(f"{where}, {column}: {text!r} is not one of {', '.join(filter(None, accepted))}")
