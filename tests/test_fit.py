@@ -182,11 +182,12 @@ def test_the_command_writes_a_device_that_predicts_its_rows_better_than_before(t
 
 
 def test_the_command_says_what_it_needs(tmp_path):
-    (tmp_path / "data.csv").write_text("device,precision,model,latency_ms\n")
-    found = CliRunner().invoke(app_for(()), ["fit", str(tmp_path / "data.csv")])
+    (tmp_path / "data.csv").write_text("device,precision,model,latency_ms\ntx2,fp16,resnet18.onnx,4.4\n")
+    data = [str(tmp_path / "data.csv"), "--models", str(MODELS)]
+    found = CliRunner().invoke(app_for(()), ["fit", *data])
     assert isinstance(found.exception, UsageError)
     assert "--device and --output" in str(found.exception)
-    found = CliRunner().invoke(app_for(()), ["fit", str(tmp_path / "data.csv"), "--device", "nano", "-o", "mine.toml"])
+    found = CliRunner().invoke(app_for(()), ["fit", *data, "--device", "nano", "-o", "mine.toml"])
     assert str(found.exception) == "0 rows for nano in the data; a fit needs 5 of one numeric type"
 
 

@@ -31,6 +31,11 @@ def read(folder: Path, *lines: str, header: str = HEADER, generator=None) -> lis
     return read_measurements(file, MODELS, generator)
 
 
+def test_a_table_without_rows_is_refused(tmp_path):
+    with pytest.raises(DataError, match="data.csv has no rows"):
+        read(tmp_path)
+
+
 def test_a_row_says_what_was_timed_on_what_and_how(tmp_path):
     (row,) = read(tmp_path, ROW)
     assert (row.device_spec, row.runtime, row.precision, row.batch) == ("nano@MAXN", "tensorrt-8.2", "fp16", 1)
