@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from . import work
+from .errors import UnknownName
 from .work.control import CONTROL
 
 if TYPE_CHECKING:
@@ -104,11 +105,15 @@ def _section(domain: str, entries: Iterable[Entry]) -> str:
 
 
 def table(like: str = "", screen: Screen | None = None) -> str:
-    """Name and count of each operator whose name holds `like`, one a line; in a terminal the counts are folded."""
+    """Name and count of each operator whose name holds `like`, one a line; in a terminal the counts are folded.
+    UnknownName where there is none."""
     from .render.columns import PLAIN, fold
 
-    found = [entry for entry in operators() if like.lower() in f"{entry.domain}.{entry.name}".lower()]
-    width = max((len(f"{entry.domain}.{entry.name}") for entry in found), default=0)
+    known = operators()
+    found = [entry for entry in known if like.lower() in f"{entry.domain}.{entry.name}".lower()]
+    if not found:
+        raise UnknownName("operator", like, (entry.name for entry in known), see="graphcost operators")
+    width = max(len(f"{entry.domain}.{entry.name}") for entry in found)
     lines = (f"{f'{entry.domain}.{entry.name}':<{width}}  {entry.count}" for entry in found)
     return "".join(f"{part}\n" for line in lines for part in fold(line, screen or PLAIN, _HANGING))
 

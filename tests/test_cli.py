@@ -358,10 +358,10 @@ def test_version_and_help(cli):
 def start(tmp_path):
     """Starts the command as a process of its own, in an empty folder."""
 
-    def run(*arguments, **environment):
+    def run(*arguments, stdout=subprocess.PIPE, **environment):
         command = [sys.executable, "-m", "graphcost", *map(str, arguments)]
         given = {**os.environ, **environment}
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=given, cwd=tmp_path)
+        return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, env=given, cwd=tmp_path)
 
     return run
 
@@ -372,6 +372,29 @@ def test_a_reader_that_has_seen_enough_is_no_error(start):
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is always full")
+def test_a_full_disk_behind_standard_output_is_told_in_one_line(start):
+    with open("/dev/full", "w") as full:
+        process = start("schema", stdout=full)
+        assert "cannot write to standard output" in one_line(process.communicate()[1].decode())
+    assert process.returncode == 2
+
+
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 3)])
+def test_a_closed_stream_changes_no_exit_code(tmp_path, closed, code):
+    command = f"{sys.executable} -m graphcost {'schema' if code == 0 else 'analyze nowhere.onnx'} {closed}"
+    assert subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True).returncode == code
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_ends_without_a_word(start, tmp_path, half_known):
+    hang = tmp_path / "hang.py"
+    hang.write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n")
+    process = start("analyze", half_known, "--plugin", hang)
+    out, err = process.communicate()
+    assert (process.returncode, out, err) == (130, b"", b"")
 
 
 def test_a_terminal_without_the_letters_gets_their_numbers(start):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from graphcost.errors import UnknownName
 from graphcost.operator_docs import markdown, operators, table
 from graphcost.work import WORK
 from graphcost.work.control import CONTROL
@@ -28,6 +31,11 @@ def test_a_number_of_the_operator_stands_in_its_count_and_a_zero_is_left_out():
     assert counts["ReduceMax"].count == "1 for each element read; -1 for each element of the result."
     assert counts["ReduceMean"].count == "1 for each element read."
     assert counts["Conv"].not_counted.startswith("what other algorithms save")
+
+
+def test_a_name_that_no_operator_has_offers_those_like_it():
+    with pytest.raises(UnknownName, match=r"unknown operator 'Cnov'; did you mean Conv\?"):
+        table("Cnov")
 
 
 def test_a_part_of_a_name_finds_its_operators():

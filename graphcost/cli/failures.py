@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from graphcost.errors import UserError
@@ -15,7 +16,10 @@ _CRASH_FILE = "crash-graphcost.txt"
 
 def tell(sentence: str) -> None:
     """A line on standard error."""
-    print(f"graphcost: {' '.join(sentence.split())}", file=sys.stderr)
+    if sys.stderr is None:  # closed by who started us; print would take standard output for it
+        return
+    with suppress(OSError):  # the exit code says it too
+        print(f"graphcost: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
 
 
 def tell_user_error(error: UserError) -> int:

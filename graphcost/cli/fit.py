@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .accuracy import GeneratorFile, Models
+from .output import emit
 from .profiles import LayerInfo, OnnxModels, is_profile, left_out, read_profiles
 from .request import PIPELINE, TRAINING, Request, with_request
 
@@ -70,7 +71,7 @@ def fit(
         write_device(result, base, output)
     if shipped is not None:
         write_shipped(result, shipped)
-    typer.echo("\n".join([summary(result), *left_out(profiles)]))
+    emit("\n".join([summary(result), *left_out(profiles), ""]), None)
 
 
 def _rows(tables: Sequence[Path], models: Path | None, generator: Path | None) -> list[Measurement]:

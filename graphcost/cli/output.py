@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphcost.errors import UnknownName
+from graphcost.errors import UnknownName, UsageError
 from graphcost.files import write_atomic
 
 if TYPE_CHECKING:
@@ -34,19 +34,29 @@ def emit(text: str, output: Path | None) -> None:
     if output is not None and str(output) != "-":
         write_atomic(output, text)
         return
+    if sys.stdout is None:  # closed by who started us: `>&-`
+        return
     _never_fail_on_a_letter()
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_to_nowhere()
+    except OSError as error:
+        _write_to_nowhere()
+        raise UsageError(f"cannot write to standard output: {error.strerror or error}") from None
+
+
+def _write_to_nowhere() -> None:
+    """So that nothing fails when Python flushes what is left at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def screen_for(output: Path | None) -> Screen:
     """The width, the colours and the letters of the terminal; the letters alone of a pipe, and nothing of a file."""
     from graphcost.render.columns import PLAIN, Screen
 
-    if output is not None and str(output) != "-":
+    if sys.stdout is None or (output is not None and str(output) != "-"):
         return PLAIN
     if not sys.stdout.isatty():
         return Screen(encoding=sys.stdout.encoding)

@@ -28,7 +28,7 @@ class Watcher(Instrument):
 def watched(quiet: bool) -> Iterator[Watcher]:
     """An instrument for a run, and a bar on standard error while the run lasts."""
     watcher = Watcher()
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield watcher
         return
     done = threading.Event()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from .columns import PLAIN, Column, Screen, lay_out
+from .columns import PLAIN, Column, Screen, fold, lay_out
 from .units import milliseconds, size
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def render_plan(rows: Sequence[PlanRow], head: str, screen: Screen = PLAIN) -> s
         Column("kept", [_size(row.saved_activation_bytes) for row in rows], rank=3),
         Column("step", ["" if row.step_ms is None else f"{milliseconds(row.step_ms)}" for row in rows]),
     ]
-    return "\n".join([screen.paint(head, "bold"), "", *lay_out(columns, screen)]) + "\n"
+    title = [screen.paint(line, "bold") for line in fold(head, screen, 2)]
+    return "\n".join([*title, "", *lay_out(columns, screen)]) + "\n"
 
 
 def render_plan_json(rows: Sequence[PlanRow]) -> str:
