@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from .origin import Origin, merge_origins
 from .types import Attr, Constant, Type
 
 if TYPE_CHECKING:
@@ -28,14 +29,6 @@ class Use(NamedTuple):
 
     node: Node
     slot: int
-
-
-class Origin(NamedTuple):
-    """An ONNX node that a node stands for. The shares of one name over a whole program sum to one: a node that is
-    cloned shares its origin with the clone."""
-
-    name: str
-    share: float = 1.0
 
 
 class Value:
@@ -253,15 +246,6 @@ class Node:
 def default_origin(name: str, bodies: Sequence[Graph]) -> tuple[Origin, ...]:
     """What a node stands for when nothing else is said."""
     return () if bodies else (Origin(name),)
-
-
-def merge_origins(*groups: Iterable[Origin]) -> tuple[Origin, ...]:
-    """One origin for each name, shares added, in the order in which names first appear."""
-    shares: dict[str, float] = {}
-    for group in groups:
-        for name, share in group:
-            shares[name] = shares.get(name, 0.0) + share
-    return tuple(Origin(name, share) for name, share in shares.items())
 
 
 class Graph:

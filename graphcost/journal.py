@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from .ir import Node, Origin
+from .ir import Node
+from .origin import Origin
 from .work.node import Work
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
-from graphcost.ir import Graph, Node, Origin, Value, merge_origins
+from graphcost.ir import Graph, Node, Value
+from graphcost.origin import Origin, merge_origins
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import Dim, TensorType, product
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
-from graphcost.ir import Graph, Node, Origin, Value
+from graphcost.ir import Graph, Node, Value
+from graphcost.origin import Origin
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import Constant, TensorType
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from graphcost.ir import Graph, Node, Value, merge_origins
+from graphcost.ir import Graph, Node, Value
+from graphcost.origin import merge_origins
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.rewrite import Reject, scalar_of
 from graphcost.work.sizes import integers

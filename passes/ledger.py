@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphcost.analyses import MEASURES
-from graphcost.ir import Graph, Node, Value, merge_origins
+from graphcost.ir import Graph, Node, Value
+from graphcost.origin import merge_origins
 from graphcost.pipeline import Analysis, Context
 from graphcost.work.control import CONTROL
 from graphcost.work.measures import Measures

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from graphcost.ir import Graph, Node, Origin, merge_origins
+from graphcost.ir import Graph, Node
+from graphcost.origin import Origin, merge_origins
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 
 from .ledger import Ledger, executed_graphs

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from graphcost.ir import Graph, Node, Origin, Value
+from graphcost.ir import Graph, Node, Value
+from graphcost.origin import Origin
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import FLOATS, TensorType
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphcost.ir import Graph, Node, Origin, Value
+from graphcost.ir import Graph, Node, Value
+from graphcost.origin import Origin
 from graphcost.types import Constant, Dim, TensorType
 
 from .values import FreshNames

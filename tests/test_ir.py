@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from effort import calls
 
-from graphcost.ir import Graph, InvalidIR, Node, Origin, Use, Value
+from graphcost.ir import Graph, InvalidIR, Node, Use, Value
+from graphcost.origin import Origin
 from graphcost.types import NONE, TensorType
 
 F32 = TensorType("f32", (4,))

@@ -12,9 +12,10 @@ import pytest
 from sample_reports import MIB, make_kernel, make_report
 from test_memory import IN_PLACE, Net
 
-from graphcost.ir import Node, Origin, Value
+from graphcost.ir import Node, Value
 from graphcost.memory import by_module, liveness
 from graphcost.memory.modules import path_of_node, path_of_scopes, path_of_weight
+from graphcost.origin import Origin
 from graphcost.render import render
 from graphcost.render.columns import Screen
 from graphcost.render.memory_view import View, by_depth, render_memory

@@ -8,9 +8,10 @@ from textwrap import dedent
 
 import pytest
 
-from graphcost.ir import Graph, InvalidIR, Node, Origin, Value
+from graphcost.ir import Graph, InvalidIR, Node, Value
 from graphcost.journal import Journal
 from graphcost.operators import Operators as Tables
+from graphcost.origin import Origin
 from graphcost.rewrite import (
     Anchor,
     Applied,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphcost.ir import Graph, Node, Origin, Value
+from graphcost.ir import Graph, Node, Value
+from graphcost.origin import Origin
 from graphcost.text import TextError, parse_graph, parse_target, print_graph
 from graphcost.types import (
     BITS,

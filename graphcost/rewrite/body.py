@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from graphcost.ir import Graph, InvalidIR, Node, Origin, Value, copy_node, merge_origins
+from graphcost.ir import Graph, InvalidIR, Node, Value, copy_node
+from graphcost.origin import Origin, merge_origins
 from graphcost.types import TensorType, Type
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
-from graphcost.ir import Graph, Node, merge_origins
+from graphcost.ir import Graph, Node
 from graphcost.journal import Journal, Refused
+from graphcost.origin import merge_origins
 
 from .match import Match, Reject
 from .rule import FusionRule

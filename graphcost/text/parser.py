@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from graphcost.ir import Graph, Node, Origin, Value
+from graphcost.ir import Graph, Node, Value
+from graphcost.origin import Origin
 from graphcost.types import Attr
 
 from .cursor import Cursor
