@@ -10,7 +10,9 @@ from graphcost.device_profile import NUMERIC_TYPES, DeviceProfile, NumericType, 
 from graphcost.errors import UnknownName, UsageError
 from graphcost.toml_files import files_of
 
-__all__ = ["NUMERIC_TYPES", "DeviceEntry", "DeviceProfile", "NumericType", "Unit", "list_devices", "load_device"]
+__all__ = [
+    "NUMERIC_TYPES", "DeviceEntry", "DeviceProfile", "NumericType", "Unit", "list_devices", "load_device", "modes_of",
+]  # fmt: skip
 
 _SEE = "graphcost devices"
 _ONLY_MODE = "default"  # of a user's file that has no modes at all
@@ -37,9 +39,14 @@ def load_device(text: str) -> DeviceProfile:
     name, mode = _split(text)
     if "," in name and not _is_path(name):
         raise UsageError(f"'{text}' is a list of devices: one is taken here (`graphcost analyze` compares several)")
-    path = Path(name) if _is_path(name) else _known_file(name)
-    file = read_device_file(path)
+    file = _file(name)
     return profile(file, _mode(file, mode), reference=name if _is_path(name) else file.id)
+
+
+def modes_of(text: str) -> list[str]:
+    """The power modes of the device that `text` names, the default one with a `*`; errors as of `load_device`."""
+    file = _file(_split(text)[0])
+    return [f"{mode}*" if mode == _default_mode(file) else mode for mode in file.mode_names()]
 
 
 def list_devices() -> list[DeviceEntry]:
@@ -53,6 +60,10 @@ def _split(text: str) -> tuple[str, str | None]:
     if not at or _is_path(text):
         return text.strip(), None
     return name.strip(), mode.strip()
+
+
+def _file(name: str) -> DeviceFile:
+    return read_device_file(Path(name) if _is_path(name) else _known_file(name))
 
 
 def _is_path(name: str) -> bool:

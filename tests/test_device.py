@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from graphcost.device import DeviceProfile, list_devices, load_device
+import graphcost
+from graphcost.device import DeviceProfile, list_devices, load_device, modes_of
 from graphcost.device_files import ARCHITECTURES, FOLDER, DeviceFile, read_device_file
 from graphcost.errors import UnknownName, UsageError, UserError
+from graphcost.render.device_view import render_device, render_device_json
 from graphcost.toml_files import Table, read_toml
 
 Row = dict[str, str]
@@ -319,3 +323,37 @@ def test_a_file_with_several_modes_must_say_which_is_the_default(tmp_path: Path)
     text = 'inherits = "sm_53"\nsm_count = 1\n[modes.A]\ngpu_clock_mhz = 1\n[modes.B]\ngpu_clock_mhz = 2\n'
     with pytest.raises(UsageError, match="default_mode must be one of A, B"):
         load_device(_write(tmp_path / "mine.toml", text))
+
+
+def figures_of_the_page() -> dict[str, str]:
+    """From docs/devices.md: figure → whether it moves the latency."""
+    page = (Path(__file__).parents[1] / "docs" / "devices.md").read_text(encoding="utf-8")
+    rows = (line.strip("|").split("|") for line in page.splitlines() if line.startswith("| `"))
+    return {name.strip(" `"): moves.strip() for name, _, moves in rows}
+
+
+def latencies_ms(device: DeviceProfile) -> list[float | None]:
+    model = Path(__file__).parents[1] / "examples" / "models" / "mobilenet_v2.onnx"
+    return [graphcost.analyze(model, device, precision=p).totals.latency_ms for p in ("fp32", "fp16", "int8")]
+
+
+def test_the_page_on_devices_says_which_figures_move_the_latency():
+    board, told = load_device("orin-nano"), figures_of_the_page()
+    before, moved = latencies_ms(board), {"compute_capability": True}  # of a pair there is no half
+    for name in told.keys() - moved.keys():
+        value = getattr(board, name) or board.dram_peak_gb_per_s
+        half = value / 2 if isinstance(value, float) else value // 2
+        moved[name] = latencies_ms(replace(board, **{name: half})) != before
+    assert {name: "yes" if moves else "no" for name, moves in moved.items()} == told
+
+
+def test_a_device_is_told_with_the_source_of_each_figure():
+    board = load_device("orin-nano@7W")
+    text = render_device(board, modes_of("orin-nano"))
+    assert "15W* 7W" in text
+    numbers = dict(line.split("  ", 1) for line in text.split("\n\n")[2].splitlines())
+    for name in ("sm_count", "kernel_floor_us"):
+        row = next(line for line in text.splitlines() if line.startswith(f"{name} "))
+        assert numbers[row.split()[-1]].strip() == board.sources[name]
+    data = json.loads(render_device_json(board))["figures"]
+    assert data["sm_count"] == {"value": 4, "source": board.sources["sm_count"]}

@@ -15,17 +15,32 @@ _FORMATS = ("table", "json")
 
 
 def devices(
-    format: Annotated[str | None, typer.Option(metavar="NAME", help="table or json.")] = None, output: Output = None
+    name: Annotated[
+        str, typer.Argument(metavar="NAME[@MODE]", help="One device, or a TOML file; all without it.")
+    ] = "",
+    format: Annotated[str | None, typer.Option(metavar="NAME", help="table or json.")] = None,
+    output: Output = None,
 ) -> None:
-    """List the devices, with what is known of each."""
+    """List the devices, or tell what is known of one, each figure with its source."""
     from graphcost.device import list_devices
     from graphcost.render.device_list import render_devices, render_devices_json
 
-    entries = list_devices()
-    if choose_format(format, output, _FORMATS) == "json":
-        emit(render_devices_json(entries), output)
-    else:
-        emit(render_devices(entries, screen_for(output)), output)
+    chosen = choose_format(format, output, _FORMATS)
+    if name:
+        return _one_device(name, chosen, output)
+    if chosen == "json":
+        return emit(render_devices_json(list_devices()), output)
+    return emit(render_devices(list_devices(), screen_for(output)), output)
+
+
+def _one_device(name: str, format: str, output: Path | None) -> None:
+    from graphcost.device import load_device, modes_of
+    from graphcost.render.device_view import render_device, render_device_json
+
+    profile = load_device(name)
+    if format == "json":
+        return emit(render_device_json(profile), output)
+    return emit(render_device(profile, modes_of(name), screen_for(output)), output)
 
 
 @with_request(*SIZES, *PIPELINE, "cost_model")
