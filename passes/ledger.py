@@ -139,7 +139,7 @@ class Ledger:
         before = sum((self._before.pop(old, Work()) for old in olds), Work())
         saved = minus(before, sum(map(self._work, news), Work()))
         if saved != Work():
-            origins = merge_origins(*(new.origin for new in news))
+            origins = news[0].origin if len(news) == 1 else merge_origins(*(new.origin for new in news))
             self.ctx.journal.removed(origins, reason, saved)
 
     def refuse(self, node: Node, reason: str) -> None:
