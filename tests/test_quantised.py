@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Iterable, Sequence
 from math import prod
 from pathlib import Path
@@ -13,6 +14,8 @@ from onnx import TensorProto, helper
 import graphcost
 from graphcost.report import Kernel, Report, Tensor
 from graphcost.types import TensorType
+
+ROOT = Path(__file__).parents[1]
 
 FLOAT, HALF, BF16, INT8, UINT8 = (
     TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.INT8, TensorProto.UINT8,
@@ -324,3 +327,13 @@ def test_quantised_activations_of_a_network_are_bytes(shared: Path, name: str):
     for row in quantizers:
         assert row.bytes_written == padded_bytes(row.outputs[0])
         assert (row.bytes_read or 0) >= 4 * prod(row.outputs[0].shape or ())
+
+
+def test_the_page_tells_of_its_example_what_explain_tells():
+    network = runpy.run_path(str(ROOT / "examples" / "quantized_residual.py"))["network"]()
+    run = graphcost.run(network, "orin-nano")
+    told = graphcost.explain(run, "/block1/add/quantize")
+    page = (ROOT / "docs" / "quantization.md").read_text(encoding="utf-8")
+    why = next(line for line in told if "stays apart" in line)
+    assert why in page
+    assert sum(kernel.kind == "quantize" for kernel in run.report.kernels) == 3
