@@ -9,6 +9,7 @@ from itertools import product
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from graphcost.formats import is_relabeling
 from graphcost.ir import Graph, Node, Value
@@ -55,7 +56,7 @@ def choose(
 ) -> dict[Node, Candidate]:
     """One candidate for each node. Ties go to the first; deterministic; time grows linearly with the nodes of networks
     whose branches are few at a time."""
-    asked = {node: _Asked(precision_of(node), *_sides(ways)) for node, ways in candidates.items()}
+    asked = {node: _Asked(precision_of(node), *_sides(node, ways)) for node, ways in candidates.items()}
     prices: dict[TensorType, Prices] = {}
     edges = [_edge(value, asked, prices) for value in graph.values() if is_activation(value)]
     _set(prices, step_costs)
@@ -70,10 +71,17 @@ class _Asked(NamedTuple):
     reading: Sequence[Candidate]
     writing: Sequence[Candidate]
 
+    @property
+    def is_split(self) -> bool:
+        return self.writing is not self.reading
 
-def _sides(ways: Sequence[Candidate]) -> tuple[Sequence[Candidate], Sequence[Candidate]]:
-    """What a node reads and what it writes as two choices, where they have nothing to do with each other: a copy goes
-    from any format to any other. Many copies around one value would else tie everything to everything."""
+
+def _sides(node: Node, ways: Sequence[Candidate]) -> tuple[Sequence[Candidate], Sequence[Candidate]]:
+    """What a node of one operand and one result reads and what it writes as two choices, where they have nothing to do
+    with each other: a copy goes from any format to any other. Many copies around one value would else tie everything
+    to everything."""
+    if len(ways) < 4 or len(node.results) > 1 or sum(1 for _ in activations(node)) != 1:
+        return ways, ways
     reads, writes = (list(dict.fromkeys(side)) for side in zip(*[way[:2] for way in ways]))
     columns = len(writes)
     if len(reads) < 2 or columns < 2 or [way[:2] for way in ways] != list(product(reads, writes)):
@@ -172,47 +180,46 @@ def _edge(value: Value, asked: Mapping[Node, _Asked], prices: dict[TensorType, P
     return edge
 
 
+Leaf: TypeAlias = "tuple[int | None, NDArray[np.intp]]"
+"""What is best by the states of the one variable on which it depends; of what is given there is one state."""
+
+
 @dataclass
 class _Choice:
     candidates: Mapping[Node, Sequence[Candidate]]
     asked: Mapping[Node, _Asked]
     problem: Problem = field(default_factory=Problem)
-    reading: dict[Node, int] = field(default_factory=dict)
-    writing: dict[Node, int] = field(default_factory=dict)
-    """The variables of what nodes read and write: one and the same where that hangs together."""
+    variables: dict[Node, int] = field(default_factory=dict)
+    """What a node does; of a split one, what it writes."""
+    reading: dict[Node, Leaf] = field(default_factory=dict)
+    writing: dict[Node, Leaf] = field(default_factory=dict)
+    """Sides of split nodes: only one neighbour is concerned, so they are settled by its state."""
 
     def run(self, edges: Sequence[_Edge]) -> dict[Node, Candidate]:
         for node, asked in self.asked.items():
-            self._ask(node, asked)
+            if len(asked.reading) > 1 and not asked.is_split:
+                self.variables[node] = self.problem.variable([way.cost for way in asked.reading])
         for edge in edges:
             self._connect(edge)
         states = self.problem.solve()
         return {node: ways[self._taken(node, states)] for node, ways in self.candidates.items()}
 
-    def _ask(self, node: Node, asked: _Asked) -> None:
-        if len(asked.reading) > 1:
-            self.reading[node] = self.problem.variable([way.cost for way in asked.reading])
-        if asked.writing is not asked.reading:
-            self.writing[node] = self.problem.variable([way.cost for way in asked.writing])
-        elif node in self.reading:
-            self.writing[node] = self.reading[node]
-
     def _taken(self, node: Node, states: Sequence[int]) -> int:
         """The place of the candidate that was chosen."""
-        if node not in self.reading:
-            return 0
-        read, asked = states[self.reading[node]], self.asked[node]
-        if asked.writing is asked.reading:
-            return read
-        return read * len(asked.writing) + states[self.writing[node]]
+        written = states[self.variables[node]] if node in self.variables else _settled(self.writing.get(node), states)
+        if not self.asked[node].is_split:
+            return written
+        return _settled(self.reading.get(node), states) * len(self.asked[node].writing) + written
 
     def _connect(self, edge: _Edge) -> None:
         """Reformats between who writes a value and who reads it."""
-        maker = None if edge.maker is None else self.writing.get(edge.maker)
+        if len(edge.readers) == 1 and edge.declared is None and self._settle_writer(edge):
+            return
+        maker = self._written(edge.maker)
         if edge.declared is not None:
             self._add(maker, None, edge.table((edge.declared,)))
         if len(edge.readers) == 1:
-            self._add(maker, self.reading.get(edge.readers[0]), edge.table(edge.wanted[0]))
+            self._read(maker, edge.readers[0], edge.table(edge.wanted[0]))
         elif edge.readers:
             self._share(maker, edge)
 
@@ -225,7 +232,32 @@ class _Choice:
         self._add(maker, common, np.array(match))
         for reader, wanted in zip(edge.readers, edge.wanted):
             own = [[0.0 if other == layout else edge.price(made, layout) for layout in wanted] for made, other in found]
-            self._add(common, self.reading.get(reader), np.array(own))
+            self._read(common, reader, np.array(own))
+
+    def _settle_writer(self, edge: _Edge) -> bool:
+        """A split node in front of one that is not writes what that one takes best."""
+        maker, reader = edge.maker, edge.readers[0]
+        if maker is None or not self.asked[maker].is_split or self.asked[reader].is_split:
+            return False
+        costs = edge.table(edge.wanted[0]) + [[way.cost] for way in self.asked[maker].writing]
+        self.writing[maker] = self.variables.get(reader), costs.argmin(axis=0)
+        self._add(None, self.variables.get(reader), costs.min(axis=0))
+        return True
+
+    def _read(self, found: int | None, reader: Node, costs: Costs) -> None:
+        """The costs of reading, by the states of what is found and of the reader; a split one reads what is best."""
+        if not self.asked[reader].is_split:
+            self._add(found, self.variables.get(reader), costs)
+            return
+        costs = costs + [way.cost for way in self.asked[reader].reading]
+        self.reading[reader] = found, costs.argmin(axis=1)
+        self._add(found, None, costs.min(axis=1))
+
+    def _written(self, maker: Node | None) -> int | None:
+        """The variable of what a node writes; None where there is one way only."""
+        if maker is not None and self.asked[maker].is_split and maker not in self.variables:
+            self.variables[maker] = self.problem.variable([way.cost for way in self.asked[maker].writing])
+        return None if maker is None else self.variables.get(maker)
 
     def _add(self, a: int | None, b: int | None, costs: Costs) -> None:
         """Costs by the states of two variables; of what is given (an input, an output, a kernel that can run in one way
@@ -234,3 +266,11 @@ class _Choice:
             self.problem.add((a, b), costs)
         elif a is not None or b is not None:
             self.problem.add((a if a is not None else b,), costs.reshape(-1))  # type: ignore[arg-type]
+
+
+def _settled(leaf: Leaf | None, states: Sequence[int]) -> int:
+    """The place of what is best; the first where nothing depends on it."""
+    if leaf is None:
+        return 0
+    variable, best = leaf
+    return int(best[0 if variable is None else states[variable]])
