@@ -297,6 +297,13 @@ def test_a_dynamic_dim_without_a_value_is_one_and_a_warning_names_it():
     assert found.warnings == ("dimension 'batch' has no value: 1 is taken (give --dim batch=…)",)
 
 
+def test_a_dimension_that_nobody_has_is_refused_with_those_there_are():
+    with pytest.raises(UsageError, match="unknown dimension 'seq'; accepted: batch"):
+        imported(conv_net("batch"), dims=["seq=3"])
+    with pytest.raises(UsageError, match="unknown dimension 'seq': the inputs leave none open"):
+        imported(conv_net(1), dims=["seq=3"])
+
+
 def test_a_dynamic_dim_may_be_empty_as_a_cache_is_before_the_first_token():
     found = imported(conv_net("batch"), dims=["batch=0"])
     assert dims_of(found, "x") == (0, 3, 8, 8)

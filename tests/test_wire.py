@@ -358,6 +358,7 @@ def test_text_that_is_not_utf8_is_replaced() -> None:
         (b"ftrt\x00\x00", "it is a TensorRT engine"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "it is a Git LFS pointer"),
         (b"\n<!DOCTYPE html><html>", "it is a web page"),
+        (b"; target: nano@MAXN\ngraph g() {", "it is a graph as text: `graphcost opt` reads it"),
         (b"conv1 7x7\nconv2 3x3\n", "it is a text file"),
     ],
 )

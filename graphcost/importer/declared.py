@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphcost.errors import UnknownName
+from graphcost.errors import UnknownName, UsageError
 from graphcost.importer.convert import type_of
 from graphcost.importer.records import DimRecord, ModelRecord, TypeRecord, ValueInfoRecord
 from graphcost.importer.sizes import Chosen, Sizes
@@ -57,4 +57,6 @@ def refuse_unused(sizes: Sizes, chosen: Chosen, graph: Graph) -> None:
     nodes = {node.name for node in graph.walk()} if sizes.dims else set()
     for name in sizes.dims:
         if name not in chosen.declared_symbols and name not in nodes and name.rpartition(".")[0] not in nodes:
+            if not chosen.declared_symbols:
+                raise UsageError(f"unknown dimension {name!r}: the inputs leave none open (--shapes changes them)")
             raise UnknownName("dimension", name, chosen.declared_symbols)

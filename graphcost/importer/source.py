@@ -37,6 +37,8 @@ SIGNATURES: Final = {
     b"version https://git-lfs": "it is a Git LFS pointer: fetch the file itself with git lfs pull",
     b"<!doctype html": "it is a web page: the download went wrong",
     b"<html": "it is a web page: the download went wrong",
+    b"; target:": "it is a graph as text: `graphcost opt` reads it",
+    b"graph ": "it is a graph as text: `graphcost opt` reads it",
 }
 """How files begin that are mistaken for models, in lower case where they are text."""
 
