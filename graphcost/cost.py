@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
+from operator import attrgetter
 from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from .device import DeviceProfile
@@ -163,8 +164,10 @@ def tactics_of(
 
 def _contents(query: KernelQuery) -> Hashable:
     """All of a query, by which it can be found again."""
-    values = (getattr(query, each.name) for each in fields(query) if each.name != "attrs")
-    return (*values, *query.attrs.items())
+    return _ALL_BUT_ATTRS(query), *query.attrs.items()
+
+
+_ALL_BUT_ATTRS = attrgetter(*(each.name for each in fields(KernelQuery) if each.name != "attrs"))
 
 
 def estimate_all(

@@ -212,14 +212,20 @@ def _either(kinds: Iterable[str]) -> str:
 
 
 def _fallbacks(report: Report) -> list[str]:
-    """The kernels that fell back, those with one reason on one line."""
+    """Kernels that fell back, those with one reason on one line."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for fall in report.fallbacks:
         groups.setdefault((fall.precision, fall.asked, fall.reason), []).append(fall.kernel)
     return [
-        f"fell back: {plural(len(kernels), 'kernel')} in {precision}, not {asked}: {reason}: {', '.join(kernels)}"
+        f"fell back: {plural(len(kernels), 'kernel')} in {precision}, not {asked}: {reason}: {_named(kernels)}"
         for (precision, asked, reason), kernels in groups.items()
     ]
+
+
+def _named(names: Sequence[str]) -> str:
+    """A few of the names; JSON has all."""
+    rest = len(names) - _FEW
+    return ", ".join(names[:_FEW]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _few(lines: list[str], rest: str, all_of_them: bool) -> list[str]:
