@@ -172,7 +172,7 @@ def pipeline_of(
     **options: Any,
 ) -> tuple[Stage, ...]:
     """The stages that a run with these options would go through."""
-    return _stages(make_target(device, **options), _registry(plugins), pipeline, insert)
+    return set_up(device, insert=insert, pipeline=pipeline, plugins=plugins, **options).stages
 
 
 def set_up(

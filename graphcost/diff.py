@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from .disjoint_sets import DisjointSets
-from .report import Coverage, Kernel, Report, Totals
+from .gate import METRICS, value_of
+from .report import Kernel, Report, Totals
 
 Measure: TypeAlias = Literal["latency", "macs", "flops", "bytes"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
@@ -179,12 +180,11 @@ def _biggest_change_first(row: DiffRow) -> float:
 
 
 def _totals(before: Totals, after: Totals) -> dict[str, Delta]:
-    """Every figure of the totals by its key; those of coverage as `coverage.nodes`."""
-    keys = [f.name for f in fields(Totals) if f.name != "coverage"]
-    found = {key: Delta(getattr(before, key), getattr(after, key)) for key in keys}
-    for part in fields(Coverage):
-        found[f"coverage.{part.name}"] = Delta(getattr(before.coverage, part.name), getattr(after.coverage, part.name))
-    return found
+    """Every figure of the totals by its key; those of coverage as `coverage.nodes`, those of a training step where
+    one of the two is one."""
+    trains = before.training is not None or after.training is not None
+    keys = [key for key in METRICS if trains or not key.startswith("training.")]
+    return {key: Delta(value_of(before, key), value_of(after, key)) for key in keys}
 
 
 def _total(measure: Measure, totals: Mapping[str, Delta]) -> Delta:

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Literal, TypeAlias
 
 from .errors import UnknownName, UsageError
-from .report import Coverage, Report, Totals
+from .report import Coverage, Report, Totals, TrainingTotals
 
 Quantity: TypeAlias = Literal["time", "bytes", "count", "share"]
 
@@ -29,6 +29,8 @@ ALIASES: Mapping[str, str] = {
     "workspace": "workspace_bytes",
     "context": "context_bytes",
     "coverage": "coverage.nodes",
+    "step": "training.step_ms",
+    "training_peak": "training.peak_allocated_bytes",
 }
 
 # How much of a metric's own unit (ms, bytes, one, a share of one) a unit is.
@@ -83,12 +85,17 @@ class Verdict:
 def _quantity(key: str) -> Quantity:
     if key.endswith("_ms"):
         return "time"
+    if key.endswith("_probability"):
+        return "share"
     return "bytes" if "bytes" in key.split("_") else "count"
 
 
+_WORDS = ("peak_at", "at_peak", "timeline")  # of a training step: no figures
+
 METRICS: Mapping[str, Quantity] = {
-    **{f.name: _quantity(f.name) for f in fields(Totals) if f.name != "coverage"},
+    **{f.name: _quantity(f.name) for f in fields(Totals) if f.name not in ("coverage", "training")},
     **{f"coverage.{f.name}": "share" for f in fields(Coverage)},
+    **{f"training.{f.name}": _quantity(f.name) for f in fields(TrainingTotals) if f.name not in _WORDS},
 }
 """What a threshold can bound: the keys of the report's totals."""
 
@@ -161,10 +168,11 @@ def exit_code(verdicts: Iterable[Verdict]) -> int:
 
 
 def value_of(totals: Totals, metric: str) -> float | None:
-    """The figure that a metric names; `coverage.nodes` is one level deeper than the others."""
+    """The figure that a metric names; `coverage.nodes` is one level deeper than the others. None where there is none,
+    as of training in the report of an inference."""
     owner: object = totals
     for name in metric.split("."):
-        owner = getattr(owner, name)
+        owner = getattr(owner, name, None)
     return owner if isinstance(owner, (int, float)) else None
 
 

@@ -339,6 +339,13 @@ def test_passes_prints_the_pipeline_with_its_anchors_and_what_each_pass_does(cli
     assert any(line.startswith("  dce") and line.endswith(".") for line in lines)
 
 
+def test_passes_of_a_training_step_are_folded_whatever_their_options(cli, monkeypatch):
+    monkeypatch.setattr("graphcost.cli.listing.screen_for", lambda output: Screen(80))
+    code, out, _ = cli("passes", "--device", "tx2", "--training", "--checkpoint", "sqrt")
+    assert code == 0 and "build-backward{" in out and "checkpoint=[sqrt]" in out
+    assert max(map(len, out.splitlines())) <= 80 and len(out.splitlines()) < 500
+
+
 def test_schema_is_printed(cli):
     assert json.loads(cli("schema")[1])["$id"] == "graphcost.report/1"
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from effort import calls
 from sample_reports import make_kernel, make_report
 
+import graphcost
 from graphcost.diff import compare, match
 from graphcost.render import render_diff
 from graphcost.render.columns import Screen
+from graphcost.training import TrainingOptions
 
 
 def pairs(before, after):
@@ -167,3 +170,13 @@ def test_a_long_chain_of_shared_nodes_is_one_row():
     before = [make_kernel(f"a{i}", origin=(f"n{i}", f"n{i + 1}")) for i in range(3000)]
     after = [make_kernel(f"b{i}", origin=(f"n{i}",)) for i in range(3001)]
     assert pairs(before, after) == [(3000, 3001)]
+
+
+def test_training_steps_are_compared_figure_by_figure():
+    model = Path(__file__).parents[1] / "examples" / "models" / "train" / "squeezenet1_1.onnx"
+    small, large = (graphcost.analyze(model, "tx2", batch=batch, training=TrainingOptions()) for batch in (1, 4))
+    totals = compare(small, large).totals
+    kept = totals["training.saved_activation_bytes"]
+    assert (kept.before, kept.after) == tuple(r.totals.training.saved_activation_bytes for r in (small, large))
+    assert "training.step_ms" in render_diff(compare(small, large))
+    assert not [key for key in compare(make_report([]), make_report([])).totals if key.startswith("training")]

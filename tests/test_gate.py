@@ -35,6 +35,9 @@ def report():
         ("throughput<60", "inferences_per_s", 60),
         ("coverage<95%", "coverage.nodes", 0.95),
         ("coverage.bytes<0.95", "coverage.bytes", 0.95),
+        ("training_peak>1GiB", "training.peak_allocated_bytes", 2**30),
+        ("step>2s", "training.step_ms", 2000),
+        ("training.fits_probability<95%", "training.fits_probability", 0.95),
     ],
 )
 def test_a_threshold_is_a_metric_a_comparison_and_a_value_with_a_unit(text, metric, limit):
@@ -169,3 +172,7 @@ def test_coverage_is_judged_by_its_smaller_half():
     report = make_report([make_kernel()], totals={"coverage": Coverage(0.99, 0.40)})
     assert check_coverage(0.4, report).outcome is Outcome.PASSED
     assert check_coverage(0.9, report).outcome is Outcome.CANNOT_TELL
+
+
+def test_figures_of_a_step_are_unknown_in_the_report_of_an_inference(report):
+    assert outcome("training_peak>1B", report) is Outcome.CANNOT_TELL

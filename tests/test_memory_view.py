@@ -49,11 +49,12 @@ def test_letters_that_a_terminal_lacks_are_not_drawn():
 
 @pytest.mark.parametrize("count", [1, 3, 70, 71, 1000, 100_000])
 @pytest.mark.parametrize("width", [None, 30, 80, 200])
-def test_the_chart_is_as_wide_as_the_terminal_and_marks_the_peak(count, width):
+@pytest.mark.parametrize("where", [1 / 3, 1.0])
+def test_the_chart_is_as_wide_as_the_terminal_and_marks_the_peak(count, width, where):
     timeline = [1000 + i % 17 for i in range(count)]
-    timeline[count // 3] = 5000
+    timeline[int(where * (count - 1))] = 5000
     lines = draw_timeline(timeline, Screen(width))
-    assert max(map(len, lines[:-1])) <= (width or 80)
+    assert max(map(len, lines)) <= (width or 80)
     mark = lines[-1].index("▲")
     assert lines[0][mark] == "█"
     assert lines[0].count("█") <= 4

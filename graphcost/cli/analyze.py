@@ -14,7 +14,7 @@ from .boards import print_boards, refuse_with_boards, several_devices
 from .export import AnnotatedFile, LayerInfoFile, ProfileFile, nodes_for, write_annotated_model, write_engine_files
 from .options import FailIf, MinCoverage, Node, Output, Quiet, Strict, Top, Verbose
 from .output import choose_format, emit, screen_for
-from .request import PIPELINE, Request, one_model, with_request
+from .request import PIPELINE, TRAINING, Request, one_model, with_request
 from .sweep import Sweeps, Symbolic, print_sweep, refuse_with_sweep
 from .thresholds import read_thresholds
 
@@ -118,7 +118,7 @@ def explain(
     emit("".join(f"{part}\n" for line in lines for part in fold(line, screen, _UNDER_LABEL)), output)
 
 
-@with_request(*PIPELINE, "cost_model")
+@with_request(*PIPELINE, *TRAINING, "cost_model")
 def opt(
     request: Request,
     file: Annotated[str, typer.Argument(metavar="FILE", help="An ONNX file, or a graph as text (.gcir).")],

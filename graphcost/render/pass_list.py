@@ -11,6 +11,8 @@ from graphcost.spec import print_pass
 
 from .columns import PLAIN, Screen, fold
 
+_WIDEST = 40  # characters of a pass and its options beside which there is room for what it does
+
 
 def render_passes(
     stages: Sequence[Stage], catalogue: Mapping[str, Callable[[], type[Pass]]], screen: Screen = PLAIN
@@ -19,7 +21,7 @@ def render_passes(
     used = {step.name for stage in stages for step in stage.passes}
     others = {name: load() for name, load in sorted(catalogue.items()) if name not in used}
     width = max((len(print_pass(step)) for stage in stages for step in stage.passes), default=0)
-    width = max(width, *map(len, others), 0) if others else width
+    width = min(max(width, *map(len, others), 0) if others else width, _WIDEST)
     blocks = [_stage(stage, width, screen) for stage in stages]
     blocks += [[screen.paint("not in this pipeline", "bold"), *_others(others, width, screen)]] if others else []
     return "\n".join(line for block in blocks for line in block) + "\n"
@@ -38,6 +40,8 @@ def _pass(text: str, kind: type[Pass], width: int, screen: Screen) -> list[str]:
     """What a pass does and which options it has, beside its name."""
     options = ", ".join(map(_option, fields(kind)))
     lines = fold(f"  {text:<{width}}  {_first_paragraph(kind)}".rstrip(), screen, width + 4)
+    if len(text) > width:  # what it does begins in a line of its own
+        lines = fold(f"  {text}", screen, 4) + fold(f"  {'':<{width}}  {_first_paragraph(kind)}", screen, width + 4)
     return [*lines, *fold(f"  {'':<{width}}  options: {options}", screen, width + 4)] if options else lines
 
 

@@ -44,15 +44,21 @@ def draw_timeline(timeline: Sequence[int], screen: Screen = PLAIN) -> list[str]:
     letters = letters_for(screen.encoding)
     peak = max(timeline)
     label = max(len(size(peak)), len(size(peak // 2)))
-    bars, marked = _bars(timeline, max((screen.width or _WIDTH) - label - 2, 8))
+    room = max((screen.width or _WIDTH) - label - 2, 8)
+    bars, marked = _bars(timeline, room)
     names = {0: size(peak), _ROWS // 2: size(peak // 2)}
     lines = []
     for row in range(_ROWS):
         cells = "".join(_cell(bar, peak, row, letters) for bar in bars)
         lines.append(f"{names.get(row, ''):>{label}} {letters.axis}{_highlighted(cells, marked, screen)}")
     lines.append(f"{'0':>{label}} {letters.corner}{letters.floor * len(bars)}")
-    lines.append(f"{'':{label}}  {'':{marked.start}}{screen.paint(letters.mark, 'red')} peak")
+    lines.append(f"{'':{label}}  {_peak(marked.start, room, screen.paint(letters.mark, 'red'))}")
     return lines
+
+
+def _peak(start: int, room: int, mark: str) -> str:
+    """The mark below the peak and its word, which stands before the mark where the line ends."""
+    return f"{'peak ':>{start}}{mark}" if start + len("^ peak") > room else f"{'':{start}}{mark} peak"
 
 
 def _bars(timeline: Sequence[int], width: int) -> tuple[list[int], slice]:
