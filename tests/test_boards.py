@@ -50,6 +50,14 @@ def test_a_terminal_of_80_columns_keeps_latency_and_drops_what_does_not_fit(boar
     assert "latency" in heading and "launch-bound" not in heading
 
 
+def test_boards_that_a_terminal_does_not_take_side_by_side_stand_below(boards):
+    lines = render_boards(boards, by_kernel=True, screen=Screen(width=48), top=2).splitlines()
+    assert all(len(line) <= 48 for line in lines)
+    headings = [line.split() for line in lines if line.endswith("kernel")]
+    assert headings == [["nano@MAXN", "tx2@MAXN", "kernel"], ["orin-nano@7W", "kernel"]]
+    assert sum("TOTAL" in line for line in lines) == 2
+
+
 def test_bounds_are_shares_of_the_latency_that_sum_to_all(boards):
     for row in json.loads(render_boards(boards, "json"))["boards"]:
         assert sum(row[f"{bound}_bound_share"] for bound in ("compute", "memory", "launch")) == pytest.approx(1.0)

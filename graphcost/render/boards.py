@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from graphcost.report import Kernel, Report, Totals
 
-from .columns import PLAIN, Column, Screen, fold, lay_out
+from .columns import PLAIN, Column, Screen, fold, lay_out, needed
 from .summary import LATENCY_MEANS, fits
 from .units import UNKNOWN, count, milliseconds, plural, rate, share, significant, size
 
@@ -65,8 +65,21 @@ def render_boards(
     sides = ["<" if title in left else ">" for title in titles]
     columns = [Column(t, cells, s, _RANK.get(t, 0)) for t, s, *cells in zip(titles, sides, *rows)]
     notes = [screen.paint(line, "yellow") for text in _notes(boards) for line in fold(text, screen, 2)]
-    blocks = [fold(_headline(boards), screen, 2), lay_out(columns, screen, last_bold=by_kernel), notes]
+    parts = _parts(columns, screen) if by_kernel else [columns]
+    tables = [lay_out(part, screen, last_bold=by_kernel) for part in parts]
+    blocks = [fold(_headline(boards), screen, 2), *tables, notes]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _parts(columns: Sequence[Column], screen: Screen) -> list[list[Column]]:
+    """Tables one below the other, each with the names of the kernels and as many boards as the terminal takes."""
+    *of_boards, names = columns
+    parts: list[list[Column]] = [[]]
+    for column in of_boards:
+        if parts[-1] and screen.width is not None and needed([*parts[-1], column, names]) > screen.width:
+            parts.append([])
+        parts[-1].append(column)
+    return [[*part, names] for part in parts]
 
 
 def _headline(boards: Boards) -> str:

@@ -81,7 +81,7 @@ def elide(text: str, width: int) -> str:
 
 def _fitting(columns: Sequence[Column], width: int | None) -> list[Column]:
     shown = list(columns)
-    while width is not None and _needed(shown) > width:
+    while width is not None and needed(shown) > width:
         rank = max(c.rank for c in shown)
         if rank == 0:
             break
@@ -89,7 +89,7 @@ def _fitting(columns: Sequence[Column], width: int | None) -> list[Column]:
     return shown
 
 
-def _needed(columns: Sequence[Column]) -> int:
+def needed(columns: Sequence[Column]) -> int:
     """The least width at which the last column can still be read."""
     fixed = sum(c.width + len(GAP) for c in columns[:-1])
     return fixed + min(columns[-1].width, _LEAST_NAME)
