@@ -67,10 +67,11 @@ class TrainingTotals:
     """One training step: forward, backward, optimizer.
 
     `peak_allocated_bytes` is the most that tensors take at once, parameters and optimizer state included;
-    `peak_reserved_bytes` what the caching allocator then holds of the device's memory; `system_bytes` adds the context.
+    `peak_reserved_bytes` what the caching allocator then holds of the device's memory; `needed_bytes` adds the context,
+    and `system_bytes` is what the system shows of it: no more than RAM has for a process, the rest is swapped.
     `saved_activation_bytes` are tensors that the forward part keeps for the backward part, `workspace_bytes` the
     largest scratch space of one kernel. `at_peak` and `timeline` are by category; the sums of `timeline` are those of
-    `memory.timeline`. `fits_probability` is the chance that the step fits in the memory that can be used.
+    `memory.timeline`. `fits_probability` is the chance that the step fits in RAM and swap.
     """
 
     parameter_bytes: int
@@ -90,6 +91,7 @@ class TrainingTotals:
     at_peak: Mapping[str, int]
     timeline: Mapping[str, tuple[int, ...]]
     fits_probability: float | None = None
+    needed_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

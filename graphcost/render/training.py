@@ -50,4 +50,6 @@ def _system(totals: TrainingTotals) -> str:
     if totals.system_bytes is None:
         return f"{reserved}; unknown: context"
     chance = "" if totals.fits_probability is None else f"; fits with probability {share(totals.fits_probability)}"
-    return f"{reserved}, {size(totals.system_bytes)} with the context{chance}"
+    needed = totals.needed_bytes or totals.system_bytes
+    swap = "; more than RAM holds: it swaps, and may take any time" if needed > totals.system_bytes else ""
+    return f"{reserved}, {size(needed)} with the context{chance}{swap}"

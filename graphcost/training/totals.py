@@ -46,6 +46,7 @@ def training_totals(
         at_peak={kind.value: size for kind, size in memory.at_peak.items() if size},
         timeline={kind.value: line for kind, line in memory.timeline.items()},
         fits_probability=fits_probability(needed, device),
+        needed_bytes=needed,
     )
 
 
