@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from graphcost.api import Run
 from graphcost.ir import Graph
 from graphcost.pipeline import Change, Instrument, Pass
 
@@ -26,7 +27,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", "--runs", type=int, default=9, help="pairs of runs for each line")
     parser.add_argument("--pipelines", action="store_true", help="only the passes against the import")
+    parser.add_argument("--training", action="store_true", help="only training steps against inference")
     asked = parser.parse_args()
+    if asked.training:
+        training(runs=3)
+        return
     if asked.pipelines:
         pipelines(runs=3)
         return
@@ -36,6 +41,7 @@ def main() -> None:
     pipelines(runs=3)
     variants(SHARED / "models" / "resnet50.ts17.onnx", count=1_000)
     sweeps(SHARED / "models" / "resnet50.ts17.onnx", cells=64)
+    training(runs=3)
     scaling(runs=3)
 
 
@@ -189,6 +195,49 @@ def sweeps(model: Path, cells: int) -> None:
             sweep(str(model), {"batch": range(1, cells + 1)}, device)
             took.append(time.process_time() - began)
         print(f"{cells} cells of {model.stem} on {device or 'no device'}: {took[-1]:.2f} s")
+
+
+TRAINED = ("resnet18", "mobilenet_v2", "vit_tiny_patch16_224", "densenet121")
+
+
+def training(runs: int) -> None:
+    """The analysis of a training step against that of an inference of the same network, warm, in processor time: the
+    budget is 4. Its memory at 256 batches against one analysis: the budget is 10."""
+    for name in TRAINED:
+        model = SHARED / "data" / "training" / "models" / f"{name}.train.legacy.onnx"
+        if not model.exists():
+            print(f"{name}: needs ../shared")
+            continue
+        for device in (None, "tx2"):
+            pairs = [step_times(model, device) for _ in range(runs + 1)][1:]
+            inference, step, allocated, reserved = (min(took) for took in zip(*pairs))
+            print(f"{name} on {device or 'no device'}: step {step * 1e3:.0f} ms,", end=" ")
+            print(f"{step / inference:.2f} × inference; 256 batches: peak {allocated / step:.1f} ×,", end=" ")
+            print(f"through the allocator {reserved / step:.1f} ×")
+
+
+def step_times(model: Path, device: str | None) -> tuple[float, float, float, float]:
+    """Seconds of the processor: an inference, a training step, the peak at 256 batches, and what is reserved there."""
+    from graphcost.api import run
+    from graphcost.training import TrainingOptions
+    from graphcost.training.batches import batch_memory
+
+    def analysed(batch: int) -> Run:
+        return run(model, device, training=TrainingOptions(), batch=batch)
+
+    def memory(figure: str) -> None:
+        found = batch_memory([analysed(batch) for batch in (2, 4)])
+        for batch in range(1, 257):
+            getattr(found, figure)(batch)
+
+    inference, step = _processor(lambda: run(model, device, batch=8)), _processor(lambda: analysed(8))
+    return inference, step, _processor(lambda: memory("peak_allocated_bytes")), _processor(lambda: memory("reserved"))
+
+
+def _processor(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
 
 
 def scaling(runs: int) -> None:

@@ -12,7 +12,8 @@ from graphcost.device import load_device
 from graphcost.errors import UserError
 from graphcost.training import TrainingOptions
 from graphcost.training.allocation import Reservation
-from graphcost.training.plan import batch_memory, largest, train_plan
+from graphcost.training.batches import batch_memory
+from graphcost.training.plan import largest, train_plan
 from graphcost.training.system import fits_probability, needed_bytes, system_bytes
 
 
@@ -132,6 +133,10 @@ def test_memory_at_any_batch_is_that_of_an_analysis_there(shared):
     for batch in (1, 7, 32):
         totals = analysed(model, device="tx2", batch=batch).report.totals.training
         assert memory.reserved(batch).peak_reserved_bytes == totals.peak_reserved_bytes
+    apart = batch_memory([analysed(model, batch=batch) for batch in (2, 4)])
+    for batch in (1, 7, 32):
+        totals = analysed(model, batch=batch).report.totals.training
+        assert apart.peak_allocated_bytes(batch) == totals.peak_allocated_bytes
 
 
 @pytest.mark.parametrize("text", ["4", "4 apples", "GiB"])

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from graphcost.api import Run, run
 from graphcost.device import load_device
 from graphcost.training import TrainingOptions
-from graphcost.training.plan import BatchMemory, batch_memory
+from graphcost.training.batches import BatchMemory, batch_memory
 
 Floats: TypeAlias = "NDArray[np.float64]"
 Mask: TypeAlias = "NDArray[np.bool_]"

@@ -2,8 +2,8 @@
 
     python -m graphcost.cost_models.eager.judging ROWS.csv MODELS_DIR [--device tx2] [--every N]
 
-A step that needs more than RAM has for a process swaps, and takes anything. Which steps those are is told from predicted
-memory, never from what they took.
+A step that needs more than RAM has for a process swaps, and takes anything. Which steps those are is told from
+predicted memory, never from what they took.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def held_by_ram(rows: Sequence[Mapping[str, str]], models: Path, device: str) ->
     from graphcost.api import run
     from graphcost.device import load_device
     from graphcost.training import TrainingOptions
-    from graphcost.training.plan import batch_memory
+    from graphcost.training.batches import batch_memory
     from graphcost.training.system import room_bytes
 
     room = room_bytes(load_device(device)) or 0
@@ -62,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     steps = read_steps(rows, given.models, given.device)
     by_network = errors_by_network(steps)
     spread = ", ".join(f"{name} {error:.1%}" for name, error in by_network.items())
-    print(f"networks left out: {len(steps)} steps, mean of networks {np.mean(list(by_network.values())):.2%} ({spread})")
+    mean = np.mean(list(by_network.values()))
+    print(f"networks left out: {len(steps)} steps, mean of networks {mean:.2%} ({spread})")
     seen = np.array([row["prune_pct"] in SEEN_LEVELS for row in rows])
     errors, held = levels_left_out(steps, seen), held_by_ram(rows, given.models, given.device)[~seen]
     print(f"levels left out: {len(errors)} steps, mean {errors.mean():.2%}, median {np.median(errors):.2%}")

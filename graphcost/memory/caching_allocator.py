@@ -67,10 +67,13 @@ class CachingAllocator:
             return
         self.allocated_bytes -= block.size
         block.is_free = True
-        for other in (block.before, block.after):
-            if other is not None and other.is_free:
-                self._forget(other)
-                block = _joined(*sorted((block, other), key=lambda part: part.address))
+        before, after = block.before, block.after
+        if before is not None and before.is_free:
+            self._forget(before)
+            block = _joined(before, block)
+        if after is not None and after.is_free:
+            self._forget(after)
+            block = _joined(block, after)
         self._at[block.address] = block
         insort(self._free[block.is_small], (block.size, block.address))
 
@@ -90,8 +93,7 @@ class CachingAllocator:
         found = bisect_left(pool, (size, -1))
         if found == len(pool):
             return None
-        block = self._at[pool[found][1]]
-        self._forget(block)
+        block = self._at.pop(pool.pop(found)[1])
         block.is_free = False
         return block
 

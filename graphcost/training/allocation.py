@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from graphcost.memory import Storage, Storages
 from graphcost.memory.caching_allocator import Block, CachingAllocator
 
-from .categories import Category
+from .categories import STATIC, Category
 
 Piece: TypeAlias = "tuple[int, int, int, Category]"
 """First and last node, bytes, category."""
 
-_STATIC = (Category.PARAMETER, Category.BUFFER)
 _STEPS = 2
 """The optimizer makes its state in the first step; in the second the blocks are where they stay."""
 
@@ -28,9 +27,10 @@ class Reservation:
 
 
 def reservation(plan: Storages, category: Mapping[Storage, Category]) -> Reservation:
-    """Run two steps through the allocator: parameters first, then each node's results before it, what nobody reads any
-    more after it. Gradients live until the next step begins (`zero_grad` sets them to None)."""
-    return replay_step(CachingAllocator(), pieces_of(plan, category), len(plan.nodes))
+    """Run two steps through the allocator."""
+    pieces, allocator = pieces_of(plan, category), CachingAllocator()
+    replay(allocator, requests_of(pieces, len(plan.nodes)), [size for _, _, size, _ in pieces])
+    return Reservation(allocator.peak_allocated_bytes, allocator.peak_reserved_bytes)
 
 
 def pieces_of(plan: Storages, category: Mapping[Storage, Category]) -> list[Piece]:
@@ -38,38 +38,44 @@ def pieces_of(plan: Storages, category: Mapping[Storage, Category]) -> list[Piec
     return [(piece.first, piece.last, piece.size_bytes, category[piece]) for piece in plan.pieces]
 
 
-def replay_step(allocator: CachingAllocator, pieces: Iterable[Piece], steps: int) -> Reservation:
-    """The same from plain pieces: first and last node, bytes, category."""
-    pieces = list(pieces)
-    for _, _, size, kind in pieces:
-        if kind in _STATIC:
-            allocator.allocate(size)
-    begins, ends = _timetable(pieces, steps)
-    states = [size for _, _, size, kind in pieces if kind is Category.OPTIMIZER]
-    held: dict[int, Block | None] = {}
+def requests_of(pieces: Sequence[Piece], steps: int) -> list[int]:
+    """Requests in the order in which they are made, n for the n-th piece (counted from 1) and -n when it is freed.
+
+    Parameters come first, then each node's results before it, its workspace behind them; what nobody reads any more is
+    freed after it. Gradients live until the next step begins (`zero_grad` sets them to None), the optimizer's state
+    from the first step on."""
+    kinds = [kind for _, _, _, kind in pieces]
+    one_step = list(_step(pieces, steps))
+    freed = {-request for request in one_step if request < 0}
+    held = [-request for request in one_step if request > 0 and request not in freed]
+    states = [at for at, kind in enumerate(kinds, 1) if kind is Category.OPTIMIZER]
+    requests = [at for at, kind in enumerate(kinds, 1) if kind in STATIC and kind is not Category.OPTIMIZER]
     for step in range(_STEPS):
-        for block in held.values():
-            allocator.free(block)
-        held.clear()
-        for time in range(steps):
-            held.update((index, allocator.allocate(pieces[index][2])) for index in begins[time])
-            for index in ends[time]:
-                allocator.free(held.pop(index))
-        for size in states if step == 0 else ():
-            allocator.allocate(size)
-    return Reservation(allocator.peak_allocated_bytes, allocator.peak_reserved_bytes)
+        requests += [*(held if step else ()), *one_step, *(() if step else states)]
+    return requests
 
 
-def _timetable(pieces: list[Piece], steps: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Which pieces begin at each node, its workspace behind its results, and which end there; what lives to the end of
-    the step is freed later."""
+def _step(pieces: Sequence[Piece], steps: int) -> Iterator[int]:
+    """The requests of one step; what lives to its end is not freed in it."""
     begins: list[list[int]] = [[] for _ in range(steps)]
     ends: list[list[int]] = [[] for _ in range(steps)]
-    for index in sorted(range(len(pieces)), key=lambda at: pieces[at][3] is Category.WORKSPACE):
-        first, last, _, kind = pieces[index]
-        if kind in _STATIC or kind is Category.OPTIMIZER:
+    for at in sorted(range(1, len(pieces) + 1), key=lambda at: pieces[at - 1][3] is Category.WORKSPACE):
+        first, last, _, kind = pieces[at - 1]
+        if kind in STATIC:
             continue
-        begins[first].append(index)
+        begins[first].append(at)
         if last < steps - 1:
-            ends[last].append(index)
-    return begins, ends
+            ends[last].append(-at)
+    for time in range(steps):
+        yield from begins[time]
+        yield from ends[time]
+
+
+def replay(allocator: CachingAllocator, requests: Iterable[int], sizes: Sequence[int]) -> None:
+    """Make these requests; `sizes` are the bytes of all pieces."""
+    blocks: dict[int, Block | None] = {}
+    for request in requests:
+        if request > 0:
+            blocks[request] = allocator.allocate(sizes[request - 1])
+        else:
+            allocator.free(blocks.pop(-request))

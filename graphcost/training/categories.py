@@ -25,6 +25,10 @@ class Category(Enum):
     TEMPORARY = "temporaries"
 
 
+STATIC = (Category.PARAMETER, Category.BUFFER, Category.OPTIMIZER)
+"""What is there all the time."""
+
+
 def categories(graph: Graph, plan: Storages) -> dict[Storage, Category]:
     """The category of every storage. Saved are those that the forward part makes and the backward part reads."""
     step = next((node for node in graph if node.op.startswith("optim.")), None)

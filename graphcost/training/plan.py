@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from graphcost.device import DeviceProfile
-from graphcost.memory.caching_allocator import CachingAllocator
 
-from .allocation import Piece, Reservation, pieces_of, replay_step
-from .categories import categories
+from .batches import PROBES, batch_memory
 from .options import TrainingOptions
-from .system import needed_bytes, uses_blas
 
 if TYPE_CHECKING:
     from graphcost.api import Run, Source
 
 MOST = 4096
 """No larger batch is looked for."""
-
-_PROBES = (2, 4)
-"""Between these the sizes of all tensors are taken as straight lines of the batch, which they are."""
 
 
 @dataclass(frozen=True)
@@ -38,33 +32,6 @@ class PlanRow:
     fits_probability: float | None = None
 
 
-@dataclass(frozen=True)
-class BatchMemory:
-    """The memory of a step at any batch, from two analyses."""
-
-    low: tuple[Piece, ...]
-    high: tuple[Piece, ...]
-    steps: int
-    device: DeviceProfile | None
-    blas: bool
-
-    def pieces(self, batch: int) -> list[Piece]:
-        """Sizes between and beyond the probes, on straight lines."""
-        share = (batch - _PROBES[0]) / (_PROBES[1] - _PROBES[0])
-        return [
-            (first, last, max(round(size + (other[2] - size) * share), 0), kind)
-            for (first, last, size, kind), other in zip(self.low, self.high)
-        ]
-
-    def reserved(self, batch: int) -> Reservation:
-        return replay_step(CachingAllocator(), self.pieces(batch), self.steps)
-
-    def needed_bytes(self, batch: int) -> int:
-        """System-level bytes where the device's context is known, else what the allocator reserves."""
-        reserved = self.reserved(batch)
-        return needed_bytes(reserved, self.device, self.blas) or reserved.peak_reserved_bytes
-
-
 def train_plan(
     model: Source, device: str | DeviceProfile | None, memory_bytes: int, options: TrainingOptions, **given: Any
 ) -> list[PlanRow]:
@@ -76,7 +43,7 @@ def train_plan(
 
         return run(model, device, training=chosen, batch=batch, **given)
 
-    plain = analysed(options, _PROBES[0])
+    plain = analysed(options, PROBES[0])
     half = _first_half(plain)
     ways = {
         "plain": options,
@@ -94,7 +61,7 @@ def train_plan(
 def _row(
     name: str, options: TrainingOptions, analysed: Callable[[TrainingOptions, int], Run], memory_bytes: int
 ) -> PlanRow:
-    memory = batch_memory([analysed(options, batch) for batch in _PROBES])
+    memory = batch_memory([analysed(options, batch) for batch in PROBES])
     batch = largest(memory.needed_bytes, memory_bytes)
     if batch == 0:
         return PlanRow(name, 0)
@@ -107,13 +74,6 @@ def _row(
     )  # fmt: skip
 
 
-def batch_memory(runs: Sequence[Run]) -> BatchMemory:
-    """From analyses at the two probes, which have the same schedule."""
-    found = [_pieces(run) for run in runs]
-    graph = runs[0].graph
-    return BatchMemory(found[0], found[1], len(graph), runs[0].target.device, uses_blas(graph))
-
-
 def largest(needed_bytes: Callable[[int], int], memory_bytes: int) -> int:
     """The largest batch up to MOST of which what is needed fits; 0 where not even one does."""
     low, high = 0, 1
@@ -123,14 +83,6 @@ def largest(needed_bytes: Callable[[int], int], memory_bytes: int) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if needed_bytes(middle) <= memory_bytes else (low, middle)
     return min(low, MOST)
-
-
-def _pieces(run: Run) -> tuple[Piece, ...]:
-    from graphcost.memory import storages
-    from graphcost.plugin import load_registry
-
-    plan = storages(run.graph, load_registry().operators)
-    return tuple(pieces_of(plan, categories(run.graph, plan)))
 
 
 def _first_half(run: Run) -> tuple[str, ...]:
