@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import ClassVar
 
 from graphcost.ir import Graph, Node
-from graphcost.operators import Operators
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import TensorType
 from graphcost.work.node import Work, node_work
 
-from .fallbacks import Falls
+from .fallbacks import Falls, Floats
 from .int8 import INTEGER_CONTRACTIONS, is_explicit, quantizable, quantized_precision
 from .precisions import TF32_OPS, Rules, float_of, is_free, precisions_of
 from .retype import retype_all
@@ -47,15 +46,16 @@ class AssignPrecision(Pass):
     def run(self, graph: Graph, ctx: Context) -> Change:
         epoch = graph.epoch
         rules, operators = precisions_of(ctx.target, graph, self.qdq_overrules_flags), ctx.analyses.operators
-        plan = _plan(graph, rules, operators)
+        floats = {node: float_of(node) for node in graph}
+        free = {node for node in graph if is_free(node, operators)}
+        plan = _plan(graph, rules, floats, free)
         undecided = [node for node in plan if "precision" not in node.attrs]
-        why_wider = Falls(ctx.target, rules, is_explicit(graph), operators)
+        why_wider = Falls(ctx.target, rules, is_explicit(graph), floats, free)
         for node in undecided:
             node.set_attr("precision", plan[node])
             if (fall := why_wider(node, plan[node])) is not None:
                 ctx.journal.fell_back(self.name, node, *fall)
         casts = {node: node_work(node, operators).work.elementwise_ops for node in graph if node.op in _CASTS}
-        free = {node for node in graph if is_free(node, operators)}
         retype_all(graph, plan, rules.fallback, free.__contains__)
         _book_casts(casts, ctx)
         if rules.calibrates and "i8" in plan.values():
@@ -66,23 +66,23 @@ class AssignPrecision(Pass):
 _CASTS = ("onnx.Cast", "onnx.CastLike")
 
 
-def _plan(graph: Graph, rules: Rules, operators: Operators) -> dict[Node, str]:
+def _plan(graph: Graph, rules: Rules, floats: Floats, free: Set[Node]) -> dict[Node, str]:
     """The precision of every node; a node of unknown types has none."""
     pinned = {node: p for node in graph if isinstance(p := node.attrs.get("precision"), str)}
     undecided = [node for node in graph if node not in pinned]
-    movable = {node for node in undecided if float_of(node) == "f32" and is_free(node, operators)}
+    movable = {node for node in undecided if floats[node] == "f32" and node in free}
     int8 = quantizable(graph, movable) if rules.calibrates else set()
-    plan = {node: _decide(node, movable, int8, rules) for node in undecided}
+    plan = {node: _decide(node, movable, int8, rules, floats) for node in undecided}
     return {**pinned, **{node: precision for node, precision in plan.items() if precision != "?"}}
 
 
-def _decide(node: Node, movable: set[Node], int8: set[Node], rules: Rules) -> str:
+def _decide(node: Node, movable: set[Node], int8: set[Node], rules: Rules, floats: Floats) -> str:
     if node.op in INTEGER_CONTRACTIONS or node in int8:
         return "i8"
     if (quantized := quantized_precision(node)) in rules.explicit and quantized is not None:
         return quantized
     if node not in movable:
-        return float_of(node) or _first_dtype(node)
+        return floats[node] or _first_dtype(node)
     return rules.contraction if node.op in TF32_OPS else rules.fallback
 
 

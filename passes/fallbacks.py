@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from graphcost.ir import Node
-from graphcost.operators import Operators
 from graphcost.target import Target
 from graphcost.work.control import CONTROL
 
 from .int8 import INT8_CONTRACTIONS, INT8_PASSING, quantized_precision
-from .precisions import TF32_OPS, Rules, computed_types, float_of, is_free
+from .precisions import TF32_OPS, Rules, computed_types
+
+Floats: TypeAlias = "Mapping[Node, str | None]"
+"""The floating type that each node handles most (`float_of`)."""
 
 
 class Fall(NamedTuple):
@@ -28,19 +31,21 @@ class Falls:
     target: Target
     rules: Rules
     is_explicit: bool
-    operators: Operators
+    floats: Floats
+    free: Set[Node]
+    """The nodes whose types may change."""
 
     def __call__(self, node: Node, precision: str) -> Fall | None:
         """For a node that computes in `precision`; None where nothing narrower was asked for."""
         quantized = quantized_precision(node)
         if quantized is not None and precision != quantized:
             return None if quantized in computed_types(self.target) else self._lacking(quantized)
-        if precision not in _WIDE or float_of(node) != "f32":
+        if precision not in _WIDE or self.floats[node] != "f32":
             return None
         lacking = next((kind for kind in self.target.lacking if node.op in _EXISTS_FOR.get(kind, {node.op})), None)
         if lacking is not None:
             return self._lacking(lacking)
-        if not is_free(node, self.operators):
+        if node not in self.free:
             return self._fixed(node)
         return self._not_quantized(node)
 
