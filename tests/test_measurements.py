@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def read(folder: Path, *lines: str, header: str = HEADER, generator=None) -> lis
     file = folder / "data.csv"
     file.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
     return read_measurements(file, MODELS, generator)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-12], lambda data: data[:30] + b"\xff\xff" + data[32:]])
+def test_a_damaged_gzip_file_is_refused(tmp_path, damage):
+    whole = gzip.compress("\n".join([HEADER, *[ROW] * 50]).encode())
+    (tmp_path / "data.csv.gz").write_bytes(damage(whole))
+    with pytest.raises(DataError, match="gz is no whole gzip file"):
+        read_measurements(tmp_path / "data.csv.gz", MODELS)
 
 
 def test_a_table_without_rows_is_refused(tmp_path):
@@ -187,6 +196,8 @@ def test_layers_that_stand_for_no_kernel_are_left_out_by_name(tmp_path):
         ("{}", "is no profile of trtexec"),
         ("[{", "is not JSON"),
         ('[{"count": 1}, {"name": "a"}]', "expected a list of layers with name and averageMs"),
+        ('[{"name": "a", "averageMs": -3}]', "the time of 'a' is no number of milliseconds from 0"),
+        ('[{"name": "a", "averageMs": NaN}]', "the time of 'a' is no number of milliseconds from 0"),
     ],
 )
 def test_what_is_no_profile_is_refused(tmp_path, text, sentence):

@@ -11,6 +11,7 @@ import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,8 @@ def _times(document: object, path: Path) -> list[tuple[str, float]]:
     counts = [row["count"] for row in rows if isinstance(row, Mapping) and isinstance(row.get("count"), int)]
     found = [_time(row, (counts or [0])[0]) for row in rows if isinstance(row, Mapping) and "name" in row]
     times = [(name, time_ms) for name, time_ms in found if time_ms is not None]
+    if odd := [name for name, time_ms in times if not 0 <= time_ms < inf]:  # a NaN compares as neither
+        raise ModelError(f"{str(path)!r}: the time of {odd[0]!r} is no number of milliseconds from 0")
     if not times:
         raise ModelError(
             f"{str(path)!r} is no profile of trtexec: expected a list of layers with name and averageMs, as "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
@@ -46,6 +47,8 @@ def _lines(file: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
                 raise DataError(f"{file.name} has no rows, only its header")
     except OSError as error:
         raise DataError(f"cannot read {file}: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
+        raise DataError(f"{file} is no whole gzip file: {error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{file} is not CSV in UTF-8: {error}") from error
 
