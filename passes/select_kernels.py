@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
-from graphcost.analyses import WORK
 from graphcost.cost import KernelQuery, Tactic
 from graphcost.device import DeviceProfile
-from graphcost.ir import Graph, Node
+from graphcost.ir import Graph, Node, Value
 from graphcost.kernels import launches, precision_of, query_of
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import TensorType
-from graphcost.work.node import Work
+from graphcost.work.node import Work, node_work
 
 from .assign_formats import LAUNCH_BYTES, capabilities_of, handles_activations, mark_all, table_candidates
 from .formats.border import border_kernels
@@ -68,17 +67,32 @@ def _precisions(node: Node) -> tuple[str, ...]:
 
 
 def _candidate_tactics(graph: Graph, ctx: Context) -> dict[Node, list[Way]]:
-    """What could run each node, in one question."""
+    """What could run each node, in one question; nodes that are alike are asked about once."""
     assert ctx.tactics is not None
-    work, operators = ctx.get(WORK), ctx.analyses.operators
-    nodes = [node for node in graph if handles_activations(node) and launches(node, operators)]
-    asked = [(node, precision) for node in nodes for precision in _precisions(node)]
-    plain = {node: query_of(node, work[node], operators) for node, _ in asked}
-    answers = ctx.tactics([replace(plain[node], precision=precision) for node, precision in asked])
-    found: dict[Node, list[Way]] = {node: [] for node in plain}
-    for (node, precision), tactics in zip(asked, answers):
-        found[node] += [Way(tactic, precision) for tactic in tactics]
-    return found
+    operators = ctx.analyses.operators
+    nodes = {node: _likeness(node) for node in graph if handles_activations(node) and launches(node, operators)}
+    first = {key: node for node, key in reversed(nodes.items())}
+    plain = {key: query_of(node, node_work(node, operators), operators) for key, node in first.items()}
+    asked = [(key, precision) for key, node in first.items() for precision in _precisions(node)]
+    answers = ctx.tactics([replace(plain[key], precision=precision) for key, precision in asked])
+    found: dict[Hashable, list[Way]] = {key: [] for key in first}
+    for (key, precision), tactics in zip(asked, answers):
+        found[key] += [Way(tactic, precision) for tactic in tactics]
+    return {node: found[key] for node, key in nodes.items()}
+
+
+def _likeness(node: Node) -> Hashable:
+    """Equal for nodes without bodies that differ in names only: networks copy tensors of few sizes again and again. A
+    kernel with a body is like no other."""
+    if node.bodies:
+        return node
+    places: dict[Value | None, int] = {}
+    operands = tuple((places.setdefault(value, len(places)), _kind(value)) for value in node.operands)
+    return node.op, tuple(node.attrs.items()), operands, tuple(result.type for result in node.results)
+
+
+def _kind(value: Value | None) -> Hashable:
+    return None if value is None else (value.type, value.constant, value.is_weight)
 
 
 def _candidates(
