@@ -173,6 +173,12 @@ def test_the_command_tells_errors_constants_and_rows_that_it_could_not_predict(t
     assert "not predicted: data.csv, line 4: unknown input 'nobody'" in done.output
 
 
+def test_a_use_that_no_row_has_is_refused_with_those_there_are(tmp_path):
+    file = table(tmp_path, "nano,fp16,resnet18.onnx,12,compute,me,resnet,,")
+    run = CliRunner().invoke(app_for(()), ["accuracy", str(file), "--models", str(MODELS), "--use", "bar"])
+    assert isinstance(run.exception, UsageError) and "unknown value of the column use 'bar'" in str(run.exception)
+
+
 def test_json_and_csv_have_a_line_for_each_row(tmp_path):
     file = table(tmp_path, "nano,fp16,resnet18.onnx,12,compute,me,resnet,,")
     run = CliRunner().invoke(app_for(()), ["accuracy", str(file), "--models", str(MODELS), "--format", "json"])

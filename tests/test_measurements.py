@@ -142,6 +142,13 @@ def test_a_generator_makes_the_model_of_a_row_without_a_file(tmp_path):
         queries_of_measurement(bare)
 
 
+def test_a_generator_that_is_no_python_file_is_refused(tmp_path):
+    (tmp_path / "make.txt").write_text("def model_of(row): ...\n")
+    for name in ("make.txt", "nobody.py"):
+        with pytest.raises(UsageError, match="is no Python file"):
+            load_generator(tmp_path / name)
+
+
 def test_a_generator_file_without_the_function_is_refused(tmp_path):
     (tmp_path / "make.py").write_text("other = 1\n")
     with pytest.raises(UsageError, match="defines no function model_of or build_row"):

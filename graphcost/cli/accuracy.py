@@ -52,7 +52,7 @@ def accuracy(
     chosen = one_of("format", choose_format(format, output, FORMATS), FORMATS)
     keys = [key.strip() for key in by.split(",") if key.strip()]
     refuse_unknown(keys)
-    rows = [row for row in _rows(data, models, generator) if use is None or row.use == use]
+    rows = _of_use(_rows(data, models, generator), use)
     found = _refitted(rows, keys) if leave_one_family_out else study(rows, keys)
     how = _LEFT_OUT if leave_one_family_out else _SHIPPED
     emit(render_accuracy(found, chosen, screen_for(output), how), output)
@@ -63,6 +63,16 @@ def _rows(data: Sequence[Path], models: Path | None, generator: Path | None) -> 
 
     make = None if generator is None else load_generator(generator)
     return [row for file in data for row in read_measurements(file, models, make)]
+
+
+def _of_use(rows: Sequence[Measurement], use: str | None) -> Sequence[Measurement]:
+    """The rows whose column `use` says this; all where nothing is asked for."""
+    from graphcost.errors import UnknownName
+
+    known = sorted({row.use for row in rows if row.use})
+    if use is not None and use not in known:
+        raise UnknownName("value of the column use", use, known)
+    return [row for row in rows if use in (None, row.use)]
 
 
 def _refitted(rows: Sequence[Measurement], by: Sequence[str]) -> Study:

@@ -19,8 +19,8 @@ NAMES = ("model_of", "build_row")
 def load_generator(path: str | Path) -> Generator:
     """The function `model_of(row)`, or `build_row(row)`, of a Python file. UsageError where it cannot be loaded."""
     file = Path(path)
-    if not file.is_file():
-        raise UsageError(f"generator {str(file)!r} is not a file")
+    if not file.is_file() or file.suffix != ".py":
+        raise UsageError(f"generator {str(file)!r} is no Python file (.py)")
     found = vars(_module(file))
     for name in NAMES:
         if callable(found.get(name)):
