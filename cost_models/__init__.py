@@ -8,6 +8,7 @@ PLUGIN = Plugin(
     cost_models={
         "blackthorn": lazily("graphcost.cost_models.blackthorn.model", "BLACKTHORN"),
         "eager": lazily("graphcost.cost_models.eager", "EAGER"),
+        "eager-prior": lazily("graphcost.cost_models.eager", "EAGER_PRIOR"),
         "operators": lazily("graphcost.cost_models.operators.model", "OPERATORS"),
         "roofline": lazily("graphcost.cost_models.roofline", "ROOFLINE"),
         "perf4sight": lazily("graphcost.cost_models.perf4sight", "PERF4SIGHT"),

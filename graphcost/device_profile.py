@@ -74,6 +74,7 @@ class DeviceProfile:
     pytorch_blas_bytes: int | None = None  # of both, what cuBLAS takes, once a matrix product runs
     idle_ram_bytes: int | None = None  # what other processes hold until memory gets scarce
     process_ram_bytes: int | None = None  # the most that one process was seen to hold in RAM
+    eager_launch_us: float | None = None  # what the host takes to queue a kernel of an eager training step
     process_swap_bytes: int | None = None  # what one gets beside it before it fails
 
     fitted: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False, repr=False)

@@ -10,12 +10,15 @@ import pytest
 from graphcost.cost_models.eager import residual as residuals
 from graphcost.cost_models.eager.composition import composition
 from graphcost.cost_models.eager.features import NAMES
-from graphcost.cost_models.eager.fitting import Steps, errors_by_network, fit, left_out_ms, read_steps
+from graphcost.cost_models.eager.fitting import Steps, errors_by_network, fit, left_out_ms, queries_of_step, read_steps
 from graphcost.cost_models.eager.judging import SEEN_LEVELS, levels_left_out
 from graphcost.cost_models.eager.model import Fitted, fitted_to
-from graphcost.cost_models.eager.overlap import HOST, step_ms
+from graphcost.cost_models.eager.overlap import HOST, P, step_ms
+from graphcost.cost_models.eager.prior import EAGER_PRIOR, INTERVAL, shared_out
+from graphcost.cost_models.eager.prior import fit as fit_prior
 
 from graphcost.api import run
+from graphcost.device import load_device
 from graphcost.training import TrainingOptions
 
 
@@ -123,3 +126,67 @@ def test_composition_does_not_hang_on_the_size_of_a_step_but_for_macs_a_launch()
 def test_another_device_is_refused(shared):
     assert fitted_to("nano") is None
     assert isinstance(fitted_to("tx2"), Fitted)
+
+
+def analysed(model, device="tx2", **options):
+    return run(model, device, training=TrainingOptions(**options), batch=8)
+
+
+def models_that_price(found):
+    return {cost.model for cost in found.costs.values() if cost.latency_ms}
+
+
+def test_a_step_of_other_work_than_was_measured_is_no_fitted_one(shared):
+    found = analysed(shared / "models/vit_base_patch16_224.ts17.onnx")
+    assert models_that_price(found) == {"eager-prior"}
+    at_the_peak_ms = 2e3 * found.report.totals.macs / load_device("tx2").peak_flops_per_s("f32")
+    assert found.report.totals.latency_ms > at_the_peak_ms
+
+
+@pytest.mark.parametrize("device", ["nano", "orin-nano", "a100"])
+def test_a_step_on_a_board_without_measured_steps_has_a_prior_and_a_wide_interval(shared, device):
+    found = analysed(shared / "models/tx2_training/resnet18_0.onnx", device)
+    totals = found.report.totals
+    assert models_that_price(found) == {"eager-prior"}
+    assert totals.latency_high_ms / totals.latency_low_ms > 2
+    step = totals.training
+    assert step.step_ms == pytest.approx(step.forward_ms + step.backward_ms + step.optimizer_ms)
+
+
+def test_an_inference_has_no_prior_of_a_step(shared):
+    found = run(shared / "models/tx2_training/resnet18_0.onnx", "orin-nano", runtime="pytorch")
+    assert models_that_price(found) == {"roofline"}
+
+
+def test_mixed_precision_computes_in_the_lower_type_and_takes_less(shared):
+    model = shared / "models/tx2_training/resnet18_0.onnx"
+    plain, mixed = analysed(model, "a100"), analysed(model, "a100", amp="fp16")
+    assert {k.precision for k in mixed.report.kernels if k.macs} == {"f16"}
+    assert mixed.report.totals.latency_ms < plain.report.totals.latency_ms
+
+
+def test_the_prior_meets_measured_steps_within_its_interval(shared, rows):
+    some = rows[::25]
+    found = []
+    for row in some:
+        queries = queries_of_step(shared / "models" / row["onnx"], int(row["batch"]), "tx2")
+        costs = EAGER_PRIOR.estimate(queries, load_device("tx2"))
+        found.append(float(row["latency_ms"]) / sum(cost.latency_ms for cost in costs))
+    inside = np.mean([INTERVAL[0] <= ratio <= INTERVAL[1] for ratio in found])
+    print(f"{len(found)} steps: measured / prior {min(found):.2f} to {max(found):.2f}, {inside:.0%} in {INTERVAL}")
+    assert inside >= 0.8
+
+
+def test_host_and_gpu_of_a_prior_sum_to_the_step_that_they_take_side_by_side():
+    random = np.random.default_rng(2)
+    gpu_ms, host_ms = random.uniform(0, 1, 20), random.uniform(0, 1, 20)
+    total = shared_out(gpu_ms, host_ms).sum()
+    assert total == pytest.approx((gpu_ms.sum() ** P + host_ms.sum() ** P) ** (1 / P))
+    assert shared_out(gpu_ms, 0 * host_ms) == pytest.approx(gpu_ms)
+
+
+def test_constants_of_a_prior_are_found_again_from_steps_that_they_made():
+    random = np.random.default_rng(4)
+    limits_ms, launches = random.uniform(1, 2000, 60), random.uniform(50, 400, 60)
+    made = ((1.3 * limits_ms) ** P + (0.2 * launches) ** P) ** (1 / P)
+    assert fit_prior(limits_ms, launches, made) == pytest.approx([1.3, 200], rel=1e-3)

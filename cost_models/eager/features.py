@@ -19,6 +19,8 @@ NAMES = (
     "conv_wgrad_macs", "tile_macs", "tile_wgrad_macs", "convolutions", "pool_backward_elements", "wgrad_elements",
 )  # fmt: skip
 
+CONVOLUTIONS = ("onnx.Conv", "grad.Conv")
+
 TILE = (64, 32, 8)
 """Rows, columns and depth of a tile: a middle one of cuDNN's kernels for Maxwell and Pascal (maxwell_scudnn_128x64 to
 32x32); chosen among six by the error on networks left out."""
@@ -40,7 +42,7 @@ def features(query: KernelQuery) -> Mapping[str, float]:
             "parameters": (count if isinstance(count, int) else 0) / 1e3,
         }
     found = {"launches": 1e-3}
-    if query.op in ("onnx.Conv", "grad.Conv") and query.attrs.get("wrt") != 2:
+    if query.op in CONVOLUTIONS and query.attrs.get("wrt") != 2:
         return {**found, **_convolution(query)}
     if "BatchNorm" in query.op:
         share = _BACKWARD_NORM if query.phase == "backward" else 1.0

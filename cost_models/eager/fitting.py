@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from graphcost.cost import KernelQuery
 from graphcost.files import write_atomic
 from graphcost.intervals import conformal_factors
 
@@ -106,6 +107,12 @@ def _straight(amounts: Floats, latency_ms: Floats) -> Floats:
 
 def amounts_of(model: Path, batch: int, device: str) -> Floats:
     """The amounts of a whole step, in the order of NAMES, through the real pipeline."""
+    total: Floats = amounts_of_kernels(queries_of_step(model, batch, device)).sum(axis=0)
+    return total
+
+
+def queries_of_step(model: Path, batch: int, device: str) -> list[KernelQuery]:
+    """The kernels of a training step with the default options."""
     from graphcost.analyses import WORK
     from graphcost.api import set_up
     from graphcost.importer import load, parse_sizes
@@ -117,9 +124,7 @@ def amounts_of(model: Path, batch: int, device: str) -> Floats:
     imported = load(model, setup.registry.operators, parse_sizes((), (), batch))
     ctx = setup.context(imported.graph, imported.facts)
     Pipeline(setup.stages).run(imported.graph, ctx)
-    queries = queries_of(imported.graph, ctx.get(WORK), setup.registry.operators)
-    total: Floats = amounts_of_kernels(queries).sum(axis=0)
-    return total
+    return list(queries_of(imported.graph, ctx.get(WORK), setup.registry.operators))
 
 
 def read_steps(rows: Sequence[Mapping[str, str]], models: Path, device: str) -> Steps:

@@ -15,7 +15,7 @@ from graphcost.device import DeviceProfile
 from graphcost.toml_files import read_toml
 
 from .composition import Floats, composition
-from .features import NAMES, features
+from .features import CONVOLUTIONS, NAMES, features
 from .overlap import HOST, step_ms
 from .residual import NONE, Residual, read
 
@@ -23,6 +23,11 @@ _FOLDER = Path(__file__).parent
 
 _MEMORY = frozenset({"norm_elements", "elementwise_bytes", "conv_bytes", "depthwise_bytes", "optimizer_bytes",
                      "pool_backward_elements", "wgrad_elements"})  # fmt: skip
+
+
+MOST_OUTSIDE = 0.05
+"""Of the steps that were measured none has a larger share of its MACs in products outside convolutions, which have no
+price of their own."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class Eager:
         fitted = fitted_to(device.id)
         if fitted is None:
             return [Refusal(f"no training step was measured on {device.id}")] * len(queries)
+        if reason := _unlike(queries):
+            return [Refusal(reason)] * len(queries)
         return _priced(queries, fitted, fitted.gpu_clock_mhz / device.gpu_clock_mhz)
 
     def total_factors(self, device: DeviceProfile) -> tuple[float, float] | None:
@@ -98,6 +105,17 @@ def _priced(queries: Sequence[KernelQuery], fitted: Fitted, scale: float) -> lis
     correction = float(np.exp(fitted.residual(composition(whole)))[0]) if _is_step(queries) else 1.0
     parts = scale * correction * amounts * fitted.prices * step_ms(whole, fitted.prices)[1]
     return [_answer(query, part, fitted.interval) for query, part in zip(queries, parts)]
+
+
+def _unlike(queries: Sequence[KernelQuery]) -> str | None:
+    """Why the step is like none that was measured: other types, or other work than convolutions."""
+    if other := sorted({query.precision for query in queries if query.work.macs and not _is_known(query)}):
+        return f"no training step was measured in {', '.join(other)}"
+    macs = sum(query.work.macs for query in queries)
+    outside = sum(query.work.macs for query in queries if query.op not in CONVOLUTIONS)
+    if outside > MOST_OUTSIDE * macs:
+        return f"{outside / macs:.0%} of the step's MACs are no convolutions, and no such step was measured"
+    return None
 
 
 def _is_step(queries: Sequence[KernelQuery]) -> bool:

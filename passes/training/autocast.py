@@ -84,6 +84,9 @@ class _Casting:
         return made
 
     def _give(self, node: Node, dtype: str | None) -> None:
+        """Type the results; where it was decided in what the node computes, decide anew."""
+        if dtype is not None and node.attrs.get("precision", dtype) != dtype and any(map(_is_float, node.results)):
+            node.set_attr("precision", dtype)
         for result in node.results:
             if dtype is not None and _is_float(result) and _dtype(result) != dtype:
                 assert isinstance(result.type, TensorType)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from graphcost.device import DeviceProfile
 from graphcost.ir import Graph, Node, Value
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.training.categories import WORKSPACE
@@ -25,18 +26,30 @@ class CudnnWorkspace(Pass):
     output and weights: 16 numbers for each tile of 2x2 outputs and channel, and for each pair of channels. Forward
     convolutions run fused, others as implicit GEMM, which need nothing to speak of. Inferred: of 27 choices (nothing,
     tiles of 2 or of 4; forward, input, weights) this one meets the reserved memory of 891 measured steps on a Jetson
-    TX2 best, with a mean error of 6.7 % and nothing fitted; without workspaces it is 11.0 %.
+    TX2 best, with a mean error of 6.7 % and nothing fitted; without workspaces it is 11.0 %. Where tensor cores serve
+    the type, products run there, and nothing is given: no such step was measured.
     """
 
     name: ClassVar[str] = "cudnn-workspace"
 
     def run(self, graph: Graph, ctx: Context) -> Change:
-        if ctx.target.device is None:
+        device = ctx.target.device
+        if device is None:
             return UNCHANGED
-        sizes = {node: size for node in graph if (size := winograd_bytes(node)) and not _has_workspace(node)}
+        fit = (node for node in graph if not _has_workspace(node) and not _on_tensor_cores(node, device))
+        sizes = {node: size for node in fit if (size := winograd_bytes(node))}
         for node, size in sizes.items():
             _give(graph, node, size)
         return Change(len(sizes)) if sizes else UNCHANGED
+
+
+def _on_tensor_cores(node: Node, device: DeviceProfile) -> bool:
+    """PyTorch lets cuDNN compute FP32 in TF32 where there is such a unit (torch.backends.cudnn.allow_tf32)."""
+    types = [value.type for value in node.inputs[:1] if isinstance(value.type, TensorType)]
+    return any(bool(device.peak_flops_per_s(_UNITS.get(type.dtype, ""), "tensor")) for type in types)
+
+
+_UNITS = {"f32": "tf32", "f16": "f16", "bf16": "f16"}
 
 
 def winograd_bytes(node: Node) -> int:
