@@ -75,7 +75,7 @@ class Sampler:
         self.setup = setup
         self.fixed = fixed
         self.instruments = tuple(instruments)
-        self._early, self._late = divided(setup.stages)
+        self._early, self._late = (setup.stages, ()) if setup.tactics is None else divided(setup.stages)
         self._cells: dict[tuple[tuple[str, int], ...], Cell | CellError] = {}
 
     @property
@@ -110,7 +110,8 @@ class Sampler:
 
     @collector_paused()
     def early(self, sizes: Mapping[str, int]) -> Kernels:
-        """The graph at these sizes before the first stage that looks at sizes. Raises as `at` does."""
+        """The graph at these sizes before the first stage that looks at sizes; after all of them where no kernels are
+        chosen by their time. Raises as `at` does."""
         wanted = self._wanted(sizes)
         try:
             graph, facts, assumed = self.template.typed(wanted)
