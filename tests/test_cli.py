@@ -418,6 +418,18 @@ def test_asking_for_the_version_imports_nothing_heavy():
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
 
 
+def test_a_cold_analysis_imports_only_what_it_uses(model):
+    code = (
+        "import sys; from graphcost.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, "analyze", str(model), "--device", "nano"]
+    imported = set(subprocess.run(command, check=True, capture_output=True, text=True).stderr.split())
+    rooms = ("text", "render.training", "engine.align", "training", "lint.rules", "variants", "accuracy", "cost_models.operators.features")
+    assert not imported & {"onnx", "networkx", "rich", "scipy", "sklearn", *(f"graphcost.{room}" for room in rooms)}
+
+
 def test_the_table_is_the_same_when_it_is_asked_for_twice(cli, model):
     assert cli("analyze", model, "-d", "nano") == cli("analyze", model, "-d", "nano")
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from graphcost.report import Kernel, Memory, Report, Tensor, Totals
 
 from .columns import PLAIN, Screen, fold
-from .training import STEP_MEANS, training_lines
 from .units import count, milliseconds, plural, rate, share, significant, size
 
+STEP_MEANS = "latency = GPU compute time of one training step: forward, backward, optimizer"
 LATENCY_MEANS = "latency = GPU compute time of one inference, without copies, clocks at maximum"
 _NO_DEVICE = "work and memory only (--device adds latency)"
 _LABEL = 13
@@ -40,6 +40,12 @@ def model_line(report: Report) -> str:
     return " · ".join(filter(None, [*parts, border]))
 
 
+def _of_training(report: Report) -> Iterable[tuple[str, str]]:
+    from .training import training_lines
+
+    return training_lines(report)
+
+
 def summary(report: Report, screen: Screen = PLAIN) -> list[str]:
     """Latency with its interval, work, memory and whether it fits, coverage."""
     lines = [
@@ -47,7 +53,7 @@ def summary(report: Report, screen: Screen = PLAIN) -> list[str]:
         *_extrapolation(report),
         *_what_if(report),
         ("work", _work(report)),
-        *(_memory(report) if report.totals.training is None else training_lines(report)),
+        *(_memory(report) if report.totals.training is None else _of_training(report)),
         ("coverage", _coverage(report.totals)),
         *_fallback_count(report),
         *_eliminated_count(report),

@@ -11,7 +11,6 @@ from graphcost.report import Kernel, Report
 from .columns import PLAIN, Column, Screen, fold, lay_out
 from .rows import Amount, Row, Selection, add_up, moved_bytes, select
 from .summary import headline, model_line, notes, summary, trust_cell
-from .training import step_timeline
 from .units import UNKNOWN, count_cell, plural, share, size_cell
 
 if TYPE_CHECKING:
@@ -25,11 +24,16 @@ def render_table(
     shows the summary alone."""
     all_or_some = 0 if detail > 0 and top is None else top
     head = [screen.paint(line, "bold") for line in fold(headline(report), screen, 2)]
+    chart: list[str] = []
+    if report.totals.training is not None:
+        from .training import step_timeline
+
+        chart = step_timeline(report, screen)
     blocks = [
         head + fold(model_line(report), screen, 2),
         *(_tables(report, select(report, sort, all_or_some), screen) if detail >= 0 else []),
         summary(report, screen),
-        step_timeline(report, screen),
+        chart,
         notes(report, detail > 0, screen),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"

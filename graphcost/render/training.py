@@ -10,8 +10,6 @@ from .columns import PLAIN, Screen
 from .timeline import draw_timeline
 from .units import milliseconds, share, size
 
-STEP_MEANS = "latency = GPU compute time of one training step: forward, backward, optimizer"
-
 
 def training_lines(report: Report) -> Iterable[tuple[str, str]]:
     """Labelled lines that stand in place of those on the memory of an inference."""
