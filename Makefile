@@ -35,9 +35,12 @@ accuracy: $(VENV)/installed-dev ## write docs/ACCURACY.md anew from the measurem
 
 fit: $(VENV)/installed-dev ## fit the shipped devices anew to ../shared (writes graphcost/devices/fitted)
 	$(BIN)/python tools/common_form.py $(SHARED)/data/latency build/measurements
+	grep -v '^rtx' $(SHARED)/data/latency/jetson_networks.csv > build/measurements/jetsons.csv
+	grep -e '^device,' -e '^rtx' $(SHARED)/data/latency/jetson_networks.csv > build/measurements/desktops.csv
 	$(BIN)/graphcost fit build/measurements/nano_fp32_synthetic_cnn.csv build/measurements/nasbench201_nano_fp16.csv \
-	  $(SHARED)/data/latency/jetson_networks.csv --models $(SHARED)/models --generator tools/common_form.py \
-	  --shipped graphcost/devices/fitted
+	  build/measurements/jetsons.csv --models $(SHARED)/models --generator tools/common_form.py \
+	  --shipped graphcost/devices/fitted --most-per-family 120
+	$(BIN)/graphcost fit build/measurements/desktops.csv --models $(SHARED)/models --shipped graphcost/devices/fitted
 
 fit-training: $(VENV)/installed-dev ## fit the time of training steps anew from the measurements in ../shared (needs scipy, scikit-learn)
 	$(BIN)/python -m graphcost.cost_models.eager.fitting $(SHARED)/data/training/tx2_pytorch_training.csv \

@@ -15,13 +15,14 @@ from typer.testing import CliRunner
 
 from graphcost.accuracy import Prediction, leave_one_family_out, statistics, study
 from graphcost.accuracy.document import document
-from graphcost.accuracy.nuisance import constant_ms
+from graphcost.accuracy.nuisance import Added, Seen, added_by, constant_ms
 from graphcost.accuracy.predict import with_constants
 from graphcost.accuracy.study import gather
 from graphcost.cli.app import app_for
 from graphcost.cost import Bound, Cost, KernelQuery, Trust
 from graphcost.errors import UnknownName, UsageError
 from graphcost.measurements import Measurement, read_measurements
+from graphcost.measurements.host import seen_ms
 from graphcost.render.accuracy import render_accuracy
 
 MODELS = Path(__file__).parent.parent / "examples" / "models"
@@ -83,6 +84,21 @@ def test_the_constant_of_a_family_never_sees_the_family():
     added, (told,) = with_constants(rows)
     assert {(p.measurement.family, p.constant_ms) for p in added} == {("a", 3.0), ("b", 1.0)}
     assert (told.rows, told.own) == (8, False)
+
+
+def test_with_enough_rows_a_host_that_enqueues_slowly_is_told_from_a_constant():
+    draw = random.Random(2)
+    engines = [(draw.uniform(1, 6), draw.randrange(20, 200)) for _ in range(30)]
+    rows = [Seen(ms, count, seen_ms(ms, count * 0.03) + 1.0) for ms, count in engines]
+    assert added_by(rows) == pytest.approx(Added(30.0, 1.0))
+    assert added_by(rows[:10]).enqueue_us == 0.0
+
+
+def test_the_interval_of_a_row_is_that_of_the_engine_seen_by_the_host():
+    row = replace(prediction(4.0, measurement(6.0)), constant_ms=1.0, enqueue_ms=3.0, kernels=100)
+    low, high = row.interval_ms
+    assert low == pytest.approx((3.2**3 + 27) ** (1 / 3) + 1) and high == pytest.approx((4.8**3 + 27) ** (1 / 3) + 1)
+    assert row.engine_of(row.predicted_ms) == pytest.approx(4.0) and row.engine_of(1.0) == 0.0
 
 
 def test_what_is_measured_as_it_is_predicted_has_no_constant():

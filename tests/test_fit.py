@@ -19,6 +19,7 @@ from graphcost.device import load_device
 from graphcost.engine import compare_engine
 from graphcost.errors import UsageError
 from graphcost.fit.groups import Group, Grouped
+from graphcost.fit.objective import predict_ms
 from graphcost.fit.result import FitResult, PrecisionFit, Refitted
 from graphcost.fit.solve import all_rows, leave_families_out, levels_of, solve
 from graphcost.fit.thinning import thinned
@@ -126,9 +127,30 @@ def test_what_is_written_is_read_again_as_a_device(tmp_path):
     assert device.total_factors is not None and device.total_factors[0] < device.total_factors[1]
 
 
-def test_a_file_for_each_device_and_architecture_and_one_for_all(tmp_path):
+def test_a_file_for_each_device_and_architecture_and_none_for_all_from_one_architecture(tmp_path):
     names = sorted(path.stem for path in write_shipped(result(prior()), tmp_path))
-    assert names == ["nano", "prior", "sm_53"]
+    assert names == ["nano", "sm_53"]
+
+
+def test_a_host_that_enqueues_slowly_is_told_from_a_slow_gpu():
+    small = [[conv(16 + 16 * (at % 4), 32, 8), moving(10**4)] * (2 + at) for at in range(18)]
+    group = replace(grouped(prior(), constant_ms=1.0).groups[0], prepared=STEPS.prepare(small, NANO))
+    gpu_ms, enqueue_ms = group.prepared.predict_ms(prior())[0], group.prepared.launches * 0.06
+    seen = replace(group, measured_ms=(gpu_ms**3 + enqueue_ms**3) ** (1 / 3) + 1.0)
+    solution = fitted(Grouped((seen,), (("made", "nano", "wall"),), ()))
+    assert solution.x[-2:] == pytest.approx([60.0, 1.0], rel=0.1)
+
+
+def test_the_slopes_of_what_a_host_adds_are_those_of_the_prediction():
+    data = grouped(prior(), constant_ms=1.0)
+    levels = levels_of(data, STEPS, 1.0)
+    x = levels.first() + 0.5
+    before, slopes = predict_ms(levels, x, data.groups[0])
+    for at in (0, levels.size - 2, levels.size - 1):
+        step = np.zeros(levels.size)
+        step[at] = 1e-5
+        after, _ = predict_ms(levels, x + step, data.groups[0])
+        assert slopes[:, at] == pytest.approx((after - before) / 1e-5, rel=1e-2, abs=1e-6)
 
 
 def test_the_refitted_model_speaks_with_the_parameters_of_the_fit():

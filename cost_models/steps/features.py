@@ -31,6 +31,10 @@ DIRECT, GEMM, ONE_CHANNEL, VECTOR = range(4)
 
 _ROWS_OF_A_VECTOR = 4
 
+_VECTOR_TILE = 32
+"""Rows and columns of the tile for so few rows: on a Jetson Nano the last layers of 480 networks (10 results of up to
+6·10^5 inputs) take as long for each input as one such tile does."""
+
 _WINOGRAD_ROWS, _WINOGRAD_COLUMNS, _WINOGRAD_CHANNELS = 8, 16, 32
 """What a block of F(2x2, 3x3) computes. "tile148" in its name is 4 x 8 tiles of 2 x 2 pixels; that 8 x 16 pixels and
 32 channels are its steps shows in the latencies of 898 networks on a Jetson Nano (docs/latency.md)."""
@@ -49,6 +53,7 @@ class Parts:
     taps: Ints
     depthwise_s: Floats  # multiply-adds of a depthwise product at the peak rate of the CUDA cores
     results_s: Floats  # its results at the same rate
+    vector_s: Floats  # the tiles of a product of few rows, at the same rate on the busiest SM
 
     @property
     def tiled(self) -> Mask:
@@ -77,11 +82,13 @@ class Features:
 
     family: Ints
     bytes: Floats
-    elementwise_s: Floats  # at half the peak rate of the CUDA cores; none in an epilogue
+    elementwise_s: Floats  # at half the peak rate of the CUDA cores; none in an epilogue or a pooling
+    pool_s: Floats  # what a pooling reads, window by window, at the same rate
     parts: Parts
     tiles: Tiles
     bytes_per_s: float  # peak of the memory
-    launch_scale: float  # launches against those at 1 GHz
+    largest_share: float  # of that peak, which any kernel can have: 1, or less where a sustained rate was measured
+    launch_scale: float  # cycles of a launch against those at 1 GHz
 
     def __len__(self) -> int:
         return len(self.family)
@@ -100,18 +107,25 @@ def features_of(
     """The features of kernels that all compute in one precision."""
     parts = [part for at, query in enumerate(queries) for part in _parts(at, query)]
     family = np.array([_family(query) for query in queries], np.int64)
-    elementwise = np.array([query.work.elementwise_ops for query in queries], float)
     cuda = device.peak_flops_per_s("f16" if precision == "f16" else "f32", "cuda") or np.inf
+    elementwise_s = np.array([query.work.elementwise_ops for query in queries], float) * 2.0 / cuda
     bandwidth = device.dram_peak_bytes_per_s or np.inf
     return Features(
         family=family,
         bytes=np.array([query.work.bytes for query in queries], float),
-        elementwise_s=np.where(family <= DEPTHWISE, 0.0, elementwise * 2.0 / cuda),
+        elementwise_s=np.where((family <= DEPTHWISE) | (family == POOL), 0.0, elementwise_s),
+        pool_s=np.where(family == POOL, elementwise_s, 0.0),
         bytes_per_s=bandwidth,
-        launch_scale=0.5 + 500.0 / device.gpu_clock_mhz,
-        parts=_parts_of(parts, cuda),
+        largest_share=_largest_share(device),
+        launch_scale=1000.0 / device.gpu_clock_mhz,
+        parts=_parts_of(parts, cuda, device.sm_count),
         tiles=_tiles_of(parts, device, precision, candidates, bandwidth),
     )
+
+
+def _largest_share(device: DeviceProfile) -> float:
+    peak, sustained = device.dram_peak_bytes_per_s, device.dram_sustained_bytes_per_s
+    return min(sustained / peak, 1.0) if peak and sustained else 1.0
 
 
 def _family(query: KernelQuery) -> int:
@@ -153,18 +167,26 @@ def _kind(contraction: Contraction) -> int:
     return GEMM if single else DIRECT
 
 
-def _parts_of(parts: Sequence[_Part], cuda_flops_per_s: float) -> Parts:
+def _parts_of(parts: Sequence[_Part], cuda_flops_per_s: float, sm_count: int) -> Parts:
     kind = np.array([part.kind for part in parts], np.int64)
     alone = kind == ONE_CHANNEL
     macs = np.array([part.contraction.macs for part in parts], float)
     results = np.array([part.contraction.macs / max(part.contraction.k, 1) for part in parts], float)
+    of_vectors = np.array([_macs_of_vectors(part.contraction, sm_count) for part in parts], float)
     return Parts(
         owner=np.array([part.owner for part in parts], np.int64),
         kind=kind,
         taps=np.array([math.prod(part.contraction.window) for part in parts], np.int64),
         depthwise_s=np.where(alone, macs * 2.0 / cuda_flops_per_s, 0.0),
         results_s=np.where(alone, results * 2.0 / cuda_flops_per_s, 0.0),
+        vector_s=np.where(kind == VECTOR, of_vectors * 2.0 / cuda_flops_per_s, 0.0),
     )
+
+
+def _macs_of_vectors(contraction: Contraction, sm_count: int) -> int:
+    """Multiply-adds of a product of few rows, had every SM as many tiles as the busiest one."""
+    tiles = contraction.batch * contraction.groups * -(-contraction.n // _VECTOR_TILE)
+    return -(-tiles // sm_count) * sm_count * _VECTOR_TILE**2 * contraction.k
 
 
 def _tiles_of(

@@ -29,6 +29,11 @@ class PreparedNetworks:
     kernel: Ints  # of each launch, its place in the features, one after the other
     count: int
 
+    @property
+    def launches(self) -> Floats:
+        """How many kernels each network launches."""
+        return np.bincount(self.network, minlength=self.count).astype(float)
+
     def predict_ms(self, theta: Floats) -> tuple[Floats, Floats]:
         """Milliseconds of each network, and their derivatives: (networks,), (networks, parameters)."""
         parts = [latency_gradient(features, theta) for features in self.features]

@@ -11,7 +11,6 @@ from .features import (
     CONTRACTION,
     DEPTHWISE,
     DIRECT,
-    ONE_CHANNEL,
     OTHER,
     POINTWISE,
     POOL,
@@ -54,7 +53,7 @@ def latency(features: Features, theta: Floats) -> Latency:
     times = tactic_seconds(features, value)
     tactic = times.argmin(axis=1) if len(times) else np.zeros(0, np.int64)
     part_s = _part_seconds(features, value, times[np.arange(len(tactic)), tactic])
-    compute_s = _by_kernel(features, part_s) + features.elementwise_s
+    compute_s = _by_kernel(features, part_s) + features.elementwise_s + features.pool_s / value["pool_utilisation"]
     return _assembled(features, theta, compute_s, tactic)
 
 
@@ -70,9 +69,11 @@ def latency_gradient(features: Features, theta: Floats) -> tuple[Latency, Floats
     gradient = np.zeros((len(features), len(NAMES)))
     for name, derivative in inner.items():
         gradient[:, INDEX[name]] = by_compute * _by_kernel(features, derivative)
+    gradient[:, INDEX["pool_utilisation"]] = -by_compute * features.pool_s / value["pool_utilisation"]
     rows = np.arange(len(features))
     places = _BANDWIDTHS[features.family]
-    gradient[rows, places] -= np.where(theta[places] < 0, by_memory * found.memory_s, 0.0)
+    below = theta[places] < np.log(features.largest_share)
+    gradient[rows, places] -= np.where(below, by_memory * found.memory_s, 0.0)
     gradient[rows, _launches(features)] += found.launch_s
     return found, gradient
 
@@ -116,10 +117,10 @@ def _prologue(features: Features, value: dict[str, float]) -> Floats:
 
 
 def _part_seconds(features: Features, value: dict[str, float], tactic_s: Floats) -> Floats:
-    """Depthwise parts have an equation of their own; products of vectors wait for memory only."""
-    tiled = features.parts.tiled
+    """Depthwise parts and products of few rows have equations of their own."""
     by_windows, by_results = _depthwise(features, value)
-    return np.where(tiled, tactic_s, np.where(features.parts.kind == ONE_CHANNEL, by_windows + by_results, 0.0))
+    others_s = by_windows + by_results + features.parts.vector_s / value["vector_utilisation"]
+    return np.where(features.parts.tiled, tactic_s, others_s)
 
 
 def _depthwise(features: Features, value: dict[str, float]) -> tuple[Floats, Floats]:
@@ -152,6 +153,7 @@ def _inner(features: Features, value: dict[str, float], tactic: Ints) -> dict[st
         "depthwise_utilisation": -by_windows,
         "depthwise_3x3_gain": -_where(features.parts.taps == _THREE_BY_THREE, by_windows),
         "depthwise_results_utilisation": -by_results,
+        "vector_utilisation": -features.parts.vector_s / value["vector_utilisation"],
     }
 
 
@@ -160,7 +162,7 @@ def _where(mask: Mask, values: Floats) -> Floats:
 
 
 def _assembled(features: Features, theta: Floats, compute_s: Floats, tactic: Ints) -> Latency:
-    share = np.minimum(np.exp(theta[_BANDWIDTHS[features.family]]), 1.0)
+    share = np.minimum(np.exp(theta[_BANDWIDTHS[features.family]]), features.largest_share)
     memory_s = features.bytes / (features.bytes_per_s * share)
     launch_s = np.exp(theta[_launches(features)]) * features.launch_scale * 1e-6
     busy_s = (compute_s**_NORM + memory_s**_NORM) ** (1 / _NORM)

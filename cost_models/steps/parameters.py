@@ -39,20 +39,24 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("depthwise_results_utilisation", 0.05, 0.4),  # of one result, whatever its window
     Parameter("depthwise_3x3_gain", 1.5, 0.2),  # the window for which engines have kernels of their own
     # What a block does beside its multiply-adds, in the units of its loop.
-    Parameter("prologue_depth", 128.0, 0.4),  # steps of K that start and end of a block are worth
+    Parameter("prologue_depth", 128.0, 0.25),  # steps of K that start and end of a block are worth
     Parameter("winograd_prologue_depth", 32.0, 0.28),
     Parameter("edge_cost", 0.2, 0.28),  # loading operands of a 128 x 128 tile against multiplying them
     Parameter("gather_taps", 0.5, 0.28),  # gathering pixels for a window, in taps of the window
     Parameter("idle_rounds", 0.5, 0.28),  # rounds of blocks in which the SMs fill and drain
+    # Products of so few rows that one row of tiles computes each: a tile's steps of K follow one another.
+    Parameter("vector_utilisation", 0.8, 0.3),
+    # A 3x3 pooling on GA106 moves its bytes at 0.9 of the peak (engine log), a 5x5 one does not.
+    Parameter("pool_utilisation", 0.08, 0.2),
     # Shares of the memory's peak bandwidth.
     Parameter("contraction_bandwidth", 0.55, 0.16, board=_BOARD),
     Parameter("depthwise_bandwidth", 0.5, 0.16, board=_BOARD),
     Parameter("pointwise_bandwidth", 0.4, 0.2, board=_BOARD),
-    Parameter("pool_bandwidth", 0.3, 0.28, board=_BOARD),
+    Parameter("pool_bandwidth", 0.7, 0.12, board=_BOARD),
     Parameter("other_bandwidth", 0.5, 0.2, board=_BOARD),
-    # Time per kernel at 1 GHz, half of which goes with the GPU's clock.
-    Parameter("contraction_launch_us", 8.0, 0.25, board=_BOARD),
-    Parameter("other_launch_us", 5.0, 0.25, board=_BOARD),
+    # Time per kernel at 1 GHz: cycles of the GPU, so that boards differ little.
+    Parameter("contraction_launch_us", 8.0, 0.12, board=_BOARD),
+    Parameter("other_launch_us", 5.0, 0.12, board=_BOARD),
 )
 
 NAMES = tuple(parameter.name for parameter in PARAMETERS)

@@ -54,8 +54,8 @@ def _with_intervals(family: str, predictions: Sequence[Prediction]) -> list[Pred
 
 
 def _with_factors(prediction: Prediction, factors: tuple[float, float] | None) -> Prediction:
-    """The factors hold for engine and constant together."""
+    """The factors hold for the engine and what the host adds together."""
     if factors is None:
         return replace(prediction, engine_low_ms=None, engine_high_ms=None)
-    low, high = (factor * prediction.predicted_ms - prediction.constant_ms for factor in factors)
+    low, high = (prediction.engine_of(factor * prediction.predicted_ms) for factor in factors)
     return replace(prediction, engine_low_ms=low, engine_high_ms=high)

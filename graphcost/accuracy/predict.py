@@ -10,8 +10,9 @@ from graphcost.cost import Cost, CostModel, estimate_all
 from graphcost.errors import UserError
 from graphcost.intervals import total_interval_ms
 from graphcost.measurements import Measurement, Timed, queries_of_measurement, timed_kernels
+from graphcost.measurements.host import gpu_ms, seen_ms
 
-from .nuisance import EXACT, FEWEST_ROWS, Constant, constant_ms, key_of
+from .nuisance import Added, Constant, Seen, added_by, key_of
 
 Models: TypeAlias = "Callable[[Timed], Sequence[CostModel]]"
 """Which cost models speak about a measured network: by default those of its runtime."""
@@ -19,7 +20,7 @@ Models: TypeAlias = "Callable[[Timed], Sequence[CostModel]]"
 
 @dataclass(frozen=True)
 class Prediction:
-    """What was predicted for a row: the time of the engine with its 90 % interval, and the constant beside it."""
+    """What was predicted for a row: the time of the engine with its 90 % interval, and what the host adds to it."""
 
     measurement: Measurement
     engine_ms: float
@@ -28,16 +29,26 @@ class Prediction:
     trust: str
     extrapolates: bool
     constant_ms: float = 0.0
+    enqueue_ms: float = 0.0
+    """Of all its kernels."""
+    kernels: int = 0
 
     @property
     def predicted_ms(self) -> float:
-        return self.engine_ms + self.constant_ms
+        return self._seen_ms(self.engine_ms)
 
     @property
     def interval_ms(self) -> tuple[float, float] | None:
         if self.engine_low_ms is None or self.engine_high_ms is None:
             return None
-        return self.engine_low_ms + self.constant_ms, self.engine_high_ms + self.constant_ms
+        return self._seen_ms(self.engine_low_ms), self._seen_ms(self.engine_high_ms)
+
+    def engine_of(self, seen_ms: float) -> float:
+        """The time of the engine of which this much would be seen."""
+        return gpu_ms(seen_ms - self.constant_ms, self.enqueue_ms)
+
+    def _seen_ms(self, engine_ms: float) -> float:
+        return seen_ms(engine_ms, self.enqueue_ms) + self.constant_ms
 
     @property
     def error(self) -> float:
@@ -81,9 +92,9 @@ def _predicted(measurement: Measurement, models: Models) -> Prediction | Refused
     knows_totals = believed if measurement.scope == "network" else ()
     low_ms, high_ms = total_interval_ms(costs, knows_totals, timed.device)
     latency_ms = sum(cost.latency_ms or 0.0 for cost in costs)
-    return Prediction(
-        measurement, latency_ms, low_ms, high_ms, _trust(costs), any(cost.extrapolates for cost in costs)
-    )
+    extrapolates = any(cost.extrapolates for cost in costs)
+    launched = sum(query.launches for query in queries)
+    return Prediction(measurement, latency_ms, low_ms, high_ms, _trust(costs), extrapolates, kernels=launched)
 
 
 def _trust(costs: Sequence[Cost]) -> str:
@@ -95,32 +106,36 @@ def _trust(costs: Sequence[Cost]) -> str:
 
 
 def with_constants(predictions: Sequence[Prediction], strict: bool = False) -> tuple[list[Prediction], list[Constant]]:
-    """Predictions with the constant of their source, device and measure, and the constants over all families.
+    """Predictions with what the host of their source, device and measure adds, and the same over all families.
 
-    The constant of a row is estimated on the other families, so that it never sees its own. Where there are no others
+    What is added to a row is estimated on the other families, so that it never sees its own. Where there are no others
     it is estimated on the row's own family (`own`), or, with `strict`, left at zero.
     """
     groups: dict[tuple[str, str, str], list[Prediction]] = {}
     for prediction in predictions:
-        if prediction.measurement.measure != EXACT:
-            groups.setdefault(key_of(prediction.measurement), []).append(prediction)
-    added: dict[int, float] = {}
+        if (key := key_of(prediction.measurement)) is not None:
+            groups.setdefault(key, []).append(prediction)
+    added: dict[int, Added] = {}
     told = []
     for key, group in groups.items():
-        constants = _by_family(group, strict)
-        added.update((id(p), constants[p.measurement.kin]) for p in group)
-        own = len(constants) == 1
-        told.append(Constant(*key, 0.0 if own and strict else _estimate(group), len(group), own))
-    return [replace(p, constant_ms=added.get(id(p), 0.0)) for p in predictions], told
+        found = _by_family(group, strict)
+        added.update((id(p), found[p.measurement.kin]) for p in group)
+        own = len(found) == 1
+        total = Added() if own and strict else _estimate(group)
+        told.append(Constant(*key, total.constant_ms, len(group), own, total.enqueue_us))
+    return [_with_added(p, added.get(id(p), Added())) for p in predictions], told
 
 
-def _by_family(group: Sequence[Prediction], strict: bool) -> Mapping[str, float]:
+def _with_added(prediction: Prediction, added: Added) -> Prediction:
+    enqueue_ms = added.enqueue_us * prediction.kernels * 1e-3
+    return replace(prediction, constant_ms=added.constant_ms, enqueue_ms=enqueue_ms)
+
+
+def _by_family(group: Sequence[Prediction], strict: bool) -> Mapping[str, Added]:
     families = {p.measurement.kin for p in group}
     others = {family: [p for p in group if p.measurement.kin != family] for family in families}
     return {family: _estimate(rest or ([] if strict else group)) for family, rest in others.items()}
 
 
-def _estimate(rows: Sequence[Prediction]) -> float:
-    if len(rows) < FEWEST_ROWS:
-        return 0.0
-    return constant_ms([p.engine_ms for p in rows], [p.measurement.latency_ms for p in rows])
+def _estimate(rows: Sequence[Prediction]) -> Added:
+    return added_by([Seen(p.engine_ms, p.kernels, p.measurement.latency_ms) for p in rows])

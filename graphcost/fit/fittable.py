@@ -29,6 +29,11 @@ class FitParameter:
 class Prepared(Protocol):
     """Networks of one board."""
 
+    @property
+    def launches(self) -> Floats:
+        """How many kernels each network launches: (networks,)."""
+        ...
+
     def predict_ms(self, theta: Floats) -> tuple[Floats, Floats]:
         """Milliseconds of each network and their derivatives by `theta`, the logarithms of the parameters:
         (networks,) and (networks, parameters)."""

@@ -14,25 +14,23 @@ from graphcost.cost import KernelQuery
 from graphcost.device import DeviceProfile, load_device
 from graphcost.errors import UserError
 from graphcost.measurements import Measurement, queries_of_measurement
+from graphcost.measurements.host import GPU_TIMES, NOISE
 
 from .fittable import Fittable, Floats, Prepared
 
 _NUMERIC_TYPES = {"fp32": "f32", "tf32": "tf32", "fp16": "f16", "int8": "i8", "best": "i8"}
 
-WITHOUT_CONSTANT = frozenset({"compute", "profile"})
-"""Measures that hold GPU time only. All others may carry a constant: copies, synchronisation, Python."""
-
-_ROWS_THAT_COUNT = 25
+_ROWS_THAT_COUNT = 10
 """A family of more rows weighs as much as this many: sizes and widths of one network are no independent witnesses."""
 
-_PARTS = 4
+_PARTS, _ROWS_TO_DEAL = 4, 25
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Group:
-    """Rows of one board in one precision. `constant` is for each row the place of its constant, or -1."""
+    """Rows of one board in one precision. `host` is for each row the place of what its host adds, or -1."""
 
     device: DeviceProfile
     precision: str
@@ -40,7 +38,7 @@ class Group:
     prepared: Prepared
     measured_ms: Floats
     weight: Floats
-    constant: NDArray[np.int64]
+    host: NDArray[np.int64]
     fold: tuple[str, ...]
     """What of each row is left out together: its family, or a part of it."""
 
@@ -54,10 +52,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Grouped:
-    """All groups; what the constants are of: (source, device, measure); rows that could not be analysed."""
+    """All groups; the hosts that timed them: (source, device, measure); rows that could not be analysed."""
 
     groups: tuple[Group, ...]
-    constants: tuple[tuple[str, str, str], ...]
+    hosts: tuple[tuple[str, str, str], ...]
     failed: tuple[tuple[Measurement, str], ...]
 
 
@@ -78,7 +76,7 @@ def folds_of(rows: Sequence[Measurement]) -> list[str]:
     for row in rows:
         part = seen[row.source] % _PARTS + 1
         seen[row.source] += 1
-        alone = len(families[row.source]) == 1 and counts[row.source] >= _ROWS_THAT_COUNT
+        alone = len(families[row.source]) == 1 and counts[row.source] >= _ROWS_TO_DEAL
         names.append(f"{family_of(row)}, part {part}" if alone else family_of(row))
     return names
 
@@ -116,10 +114,10 @@ def group_rows(
             continue
         analysed.setdefault((row.device_spec, numeric_type(row)), []).append((row, queries))
         progress(done + 1)
-    known = {_constant(row) for members in analysed.values() for row, _ in members}
-    constants = sorted(constant for constant in known if constant is not None)
-    groups = [_group(key, members, model, base, constants) for key, members in sorted(analysed.items())]
-    return Grouped(tuple(groups), tuple(constants), tuple(failed))
+    known = {_host(row) for members in analysed.values() for row, _ in members}
+    hosts = sorted(host for host in known if host is not None)
+    groups = [_group(key, members, model, base, hosts) for key, members in sorted(analysed.items())]
+    return Grouped(tuple(groups), tuple(hosts), tuple(failed))
 
 
 def _group(
@@ -127,25 +125,30 @@ def _group(
     members: Sequence[tuple[Measurement, list[KernelQuery]]],
     model: Fittable,
     base: DeviceProfile | None,
-    constants: Sequence[tuple[str, str, str]],
+    hosts: Sequence[tuple[str, str, str]],
 ) -> Group:
     device = base or load_device(key[0])
     rows = tuple(row for row, _ in members)
     counts = Counter(family_of(row) for row in rows)
-    weight = [min(1.0, _ROWS_THAT_COUNT / counts[family_of(row)]) ** 0.5 for row in rows]
     fold = folds_of(rows)
-    places = [constants.index(found) if (found := _constant(row)) else -1 for row in rows]
+    places = [hosts.index(found) if (found := _host(row)) else -1 for row in rows]
     return Group(
         device,
         key[1],
         rows,
         model.prepare([queries for _, queries in members], device),
         np.array([row.latency_ms for row in rows]),
-        np.array(weight),
+        np.array([_weight(row, counts[family_of(row)]) for row in rows]),
         np.array(places, np.int64),
         tuple(fold),
     )
 
 
-def _constant(row: Measurement) -> tuple[str, str, str] | None:
-    return None if row.measure in WITHOUT_CONSTANT else (row.source, row.device_spec, row.measure)
+def _weight(row: Measurement, members: int) -> float:
+    """Of a residual: rows of large families and of clocks outside the GPU weigh less."""
+    noise = 1.0 if row.measure in GPU_TIMES else NOISE
+    return float(np.sqrt(min(1.0, _ROWS_THAT_COUNT / members))) / noise
+
+
+def _host(row: Measurement) -> tuple[str, str, str] | None:
+    return None if row.measure in GPU_TIMES else (row.source, row.device_spec, row.measure)

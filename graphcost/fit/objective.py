@@ -5,8 +5,8 @@ The logarithms of a board are the prior, plus what all boards share, what its ar
     theta = prior + spread · (x_common + a · x_architecture + b · x_board)
 
 Every x is normal with deviation 1 before the fit, so that a board with few rows stays near its architecture, and an
-architecture near the others: ridge regression in levels. A constant of each (source, device, measure) is added to the
-prediction; it is never negative.
+architecture near the others: ridge regression in levels. What a clock outside the GPU sees besides
+(`graphcost/measurements/host.py`) is fitted beside them, for each (source, device, measure).
 """
 
 from __future__ import annotations
@@ -16,20 +16,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graphcost.measurements.host import CONSTANT_MS, ENQUEUE_US, FIRST_ENQUEUE_US, observed_ms
+
 from .fittable import FitParameter, Floats
 from .groups import Group, Mask
 
 NOISE = 0.06
 """Deviation of log(predicted / measured) that is taken for noise: good sources differ by 2 to 15 % on one network."""
 
-ARCHITECTURE = 0.7
+ARCHITECTURE = 0.5
 """What an architecture may add, in spreads of the prior (a); what a board may (b), the parameter says."""
 
 SINGLE = 0.6
 """What a board may at least add when it is fitted alone: what its architecture lacks, it has to make up for."""
-
-_CONSTANT_MS = 3.0
-"""Deviation of a constant, in milliseconds."""
 
 _FARTHEST = 6.0
 """No parameter moves by more spreads than this."""
@@ -37,13 +36,14 @@ _FARTHEST = 6.0
 
 @dataclass(frozen=True)
 class Levels:
-    """How the free numbers x are laid out: common, architectures, boards, constants. A single board has only its own
-    level: what it inherits is its prior."""
+    """How the free numbers x are laid out: common, architectures, boards, then what hosts add: the microseconds to
+    enqueue a kernel, and the constants in milliseconds. A single board has only its own level: what it inherits is its
+    prior."""
 
     parameters: tuple[FitParameter, ...]
     architectures: tuple[str, ...]
     boards: tuple[str, ...]
-    constants: int
+    hosts: int
     looseness: float = 1.0
     start: Floats | None = None
     """The logarithms from which a single board departs."""
@@ -54,7 +54,7 @@ class Levels:
 
     @property
     def size(self) -> int:
-        return self.width * (1 + len(self.architectures) + len(self.boards)) + self.constants
+        return self.width * (1 + len(self.architectures) + len(self.boards)) + 2 * self.hosts
 
     @property
     def is_single(self) -> bool:
@@ -78,34 +78,57 @@ class Levels:
         total: Floats = base + np.sum(scaled, axis=0)
         return total
 
+    @property
+    def enqueue(self) -> slice:
+        """Where the microseconds that a kernel takes to enqueue are in x."""
+        return slice(self.size - 2 * self.hosts, self.size - self.hosts)
+
+    @property
+    def constant(self) -> slice:
+        return slice(self.size - self.hosts, self.size)
+
+    def enqueue_ms(self, x: Floats, group: Group) -> Floats:
+        """What the host of each row takes to enqueue its kernels; 0 where the GPU's own clock was read."""
+        return _of_rows(x[self.enqueue], group) * group.prepared.launches * 1e-3
+
     def constant_ms(self, x: Floats, group: Group) -> Floats:
-        if not self.constants:
-            return np.zeros(len(group.rows))
-        return np.where(group.constant >= 0, x[-self.constants :][group.constant], 0.0)
+        return _of_rows(x[self.constant], group)
 
     def bounds(self) -> tuple[Floats, Floats]:
         low, high = np.full(self.size, -_FARTHEST), np.full(self.size, _FARTHEST)
-        if self.constants:
-            low[-self.constants :], high[-self.constants :] = 0.0, np.inf
+        low[self.enqueue.start :], high[self.enqueue.start :] = 0.0, np.inf
         return low, high
+
+    def first(self) -> Floats:
+        """Where the search begins."""
+        x = np.zeros(self.size)
+        x[self.enqueue] = FIRST_ENQUEUE_US
+        return x
 
     def ridge(self) -> Floats:
         """What a unit of each x costs."""
         cost = np.ones(self.size)
-        if self.constants:
-            cost[-self.constants :] = 1 / _CONSTANT_MS
+        cost[self.enqueue], cost[self.constant] = 1 / ENQUEUE_US, 1 / CONSTANT_MS
         return cost
 
 
+def _of_rows(of_hosts: Floats, group: Group) -> Floats:
+    """What belongs to the host of each row; 0 for rows without one."""
+    return np.append(of_hosts, 0.0)[group.host]
+
+
 def predict_ms(levels: Levels, x: Floats, group: Group) -> tuple[Floats, Floats]:
-    """What a group's rows would read, constants included, and the derivatives by all x: (rows,), (rows, x)."""
-    kernels_ms, by_theta = group.prepared.predict_ms(levels.theta(x, group))
+    """What a group's rows would read, hosts included, and the derivatives by all x: (rows,), (rows, x)."""
+    gpu_ms, by_theta = group.prepared.predict_ms(levels.theta(x, group))
+    seen_ms, by_gpu, by_enqueue = observed_ms(gpu_ms, levels.enqueue_ms(x, group))
     jacobian = np.zeros((len(group.rows), levels.size))
     for at, scale in zip(levels.starts(group), levels.scales(group)):
-        jacobian[:, at : at + levels.width] += by_theta * scale
-    with_constant = np.flatnonzero(group.constant >= 0)
-    jacobian[with_constant, levels.size - levels.constants + group.constant[with_constant]] = 1.0
-    return kernels_ms + levels.constant_ms(x, group), jacobian
+        jacobian[:, at : at + levels.width] += by_theta * scale * by_gpu[:, None]
+    with_host = np.flatnonzero(group.host >= 0)
+    places = group.host[with_host]
+    jacobian[with_host, levels.enqueue.start + places] = (by_enqueue * group.prepared.launches * 1e-3)[with_host]
+    jacobian[with_host, levels.constant.start + places] = 1.0
+    return seen_ms + levels.constant_ms(x, group), jacobian
 
 
 def residuals(levels: Levels, x: Floats, groups: Sequence[Group], used: Sequence[Mask]) -> tuple[Floats, Floats]:

@@ -34,7 +34,8 @@ def write_device(result: FitResult, base: DeviceProfile, path: Path) -> None:
 
 
 def write_shipped(result: FitResult, folder: Path) -> list[Path]:
-    """A file for all devices, for each architecture and for each device. Their paths."""
+    """A file for all devices, for each architecture and for each device; none where there is nothing to say, as of all
+    devices from two architectures. Their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = {PRIOR: _tables(result, result.devices, _of_all)}
     for architecture in result.architectures:
@@ -42,10 +43,14 @@ def write_shipped(result: FitResult, folder: Path) -> list[Path]:
         texts[architecture] = _tables(result, members, partial(_of_architecture, architecture))
     for device in result.devices:
         texts[device] = _tables(result, [device], partial(_of_board, device))
-    paths = [folder / f"{name}.toml" for name in texts]
-    for path, tables in zip(paths, texts.values()):
+    said = {folder / f"{name}.toml": tables for name, tables in texts.items() if any(map(_is_fitted, tables))}
+    for path, tables in said.items():
         write_atomic(path, "\n".join([_HEADER, *tables]) + "\n")
-    return paths
+    return list(said)
+
+
+def _is_fitted(line: str) -> bool:
+    return line.startswith("[fitted.")
 
 
 def _of_all(fit: PrecisionFit) -> Mapping[str, float]:

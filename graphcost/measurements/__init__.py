@@ -4,6 +4,7 @@ measurement   a row: what was timed, on what, how
 table         the common CSV → rows, each refusal with its line and column
 profile       trtexec's --exportProfile JSON → rows, one a layer that is predicted as it is
 generator     rows whose model is made and not read
+host          what a clock outside the GPU sees besides the GPU's time
 kernels       a row → the kernels that were timed, through the pipeline of its target
 folds         rows that are kept together when fit and test are split
 """

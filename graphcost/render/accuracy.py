@@ -106,10 +106,13 @@ def _constant(constant: Constant) -> str:
     who = f"{constant.source or 'source unknown'}, {constant.device}, {constant.measure or 'measure unknown'}"
     if constant.rows < FEWEST_ROWS:
         return f"constant: {who}: none, {plural(constant.rows, 'row')} cannot tell it"
-    if constant.own and not constant.constant_ms:
+    if constant.own and not constant.constant_ms and not constant.enqueue_us:
         return f"constant: {who}: 0 ms, there being one family only"
     seen = "its own rows, there being one family only" if constant.own else "for each family on the others"
-    return f"constant: {who}: {milliseconds(constant.constant_ms)} on {plural(constant.rows, 'row')}, estimated {seen}"
+    added = milliseconds(constant.constant_ms)
+    if constant.enqueue_us:
+        added = f"{added} and at least {constant.enqueue_us:.0f} µs a kernel (the host enqueues)"
+    return f"constant: {who}: {added} on {plural(constant.rows, 'row')}, estimated {seen}"
 
 
 def miss_sentences(study: Study) -> list[str]:
@@ -164,15 +167,15 @@ def _json(study: Study, how: str) -> str:
 
 
 _ROW = ("where", "network", "shapes", "layer", "device", "power_mode", "runtime", "precision", "batch", "source",
-        "family", "measure", "measured_ms", "predicted_ms", "low_ms", "high_ms", "constant_ms", "error", "trust",
-        "extrapolates")  # fmt: skip
+        "family", "measure", "measured_ms", "predicted_ms", "low_ms", "high_ms", "constant_ms", "enqueue_ms", "error",
+        "trust", "extrapolates")  # fmt: skip
 
 
 def _row(prediction: Prediction) -> Sequence[object]:
     m, interval = prediction.measurement, prediction.interval_ms or (None, None)
     return (m.where, m.network, m.shapes, m.layer, m.device, m.power_mode, m.runtime, m.precision, m.batch, m.source,
             m.family, m.measure, m.latency_ms, prediction.predicted_ms, *interval, prediction.constant_ms,
-            prediction.error, prediction.trust, prediction.extrapolates)  # fmt: skip
+            prediction.enqueue_ms, prediction.error, prediction.trust, prediction.extrapolates)  # fmt: skip
 
 
 def _csv(study: Study) -> str:
