@@ -9,7 +9,7 @@ import pytest
 from graphcost.cost_models.steps import STEPS
 from graphcost.cost_models.steps.parameters import NAMES, parameters_of, prior
 
-from graphcost.cost import Cost, KernelQuery, Refusal, TacticModel, Trust
+from graphcost.cost import Bound, Cost, KernelQuery, Refusal, TacticModel, Trust
 from graphcost.device import load_device
 from graphcost.fit import Fittable
 from graphcost.geometry import Contraction
@@ -39,6 +39,12 @@ def depthwise(channels: int, size: int) -> KernelQuery:
     found = Contraction("conv", 1, channels, size**2, 1, 9, (3, 3), (1, 1), (1, 1), dims, dims)
     work = Work(found.macs, 0, channels * size**2 * 2, channels * size**2 * 2)
     return KernelQuery("depthwise", "onnx.Conv", "f16", (), (), work, contractions=(found,))
+
+
+def fully_connected(inputs: int, results: int) -> KernelQuery:
+    found = Contraction("gemm", 1, 1, 1, results, inputs, (), (), (), (1, inputs), (1, results))
+    work = Work(found.macs, 0, (inputs + inputs * results) * 2, results * 2)
+    return KernelQuery("gemm", "onnx.Gemm", "f16", (), (), work, contractions=(found,))
 
 
 def moving(bytes: int, kind: str = "copy") -> KernelQuery:
@@ -176,3 +182,19 @@ def test_prepared_networks_cost_what_the_model_estimates():
     prepared = STEPS.prepare([queries], XAVIER)
     total, _ = prepared.predict_ms(parameters_of(XAVIER, "f16"))
     assert total[0] == pytest.approx(sum(latency(query, XAVIER) for query in queries))
+
+
+def test_no_kernel_moves_bytes_faster_than_the_sustained_rate_that_was_measured():
+    measured = replace(UNFITTED, dram_sustained_gb_per_s=UNFITTED.dram_peak_gb_per_s * 0.1)
+    copy = moving(10**8)
+    assert latency(copy, measured) == pytest.approx(10**8 / measured.dram_sustained_bytes_per_s * 1e3, rel=0.02)
+    assert latency(copy, replace(measured, dram_sustained_gb_per_s=UNFITTED.dram_peak_gb_per_s)) == latency(
+        copy, UNFITTED
+    )
+
+
+def test_a_product_of_one_row_waits_for_its_only_tile_or_for_its_weights():
+    """Ten results of 10^5 inputs are one tile, computed step by step; 4,096 of them are bound by the memory."""
+    few, many = (fully_connected(10**5, results) for results in (10, 4096))
+    assert cost(few, ORIN).bound is Bound.COMPUTE and cost(many, ORIN).bound is Bound.MEMORY
+    assert latency(few) == pytest.approx(latency(fully_connected(10**5, 32)), rel=0.01)

@@ -12,7 +12,7 @@ from graphcost.device import DeviceProfile
 from graphcost.fit.fittable import FitParameter
 
 from ..tiles import countable
-from .features import Features, Ints, features_of
+from .features import Features, Mask, features_of
 from .fitting import PreparedNetworks, prepare
 from .kernels import Candidates, NumericKind, candidates_of, computes_in
 from .latency import Latency, latency, tactic_seconds
@@ -90,7 +90,7 @@ class Steps:
         names = _tactic_names(found, features, candidates)
         total_ms = (found.total_s * 1e3).tolist()
         bounds = np.argmax([found.compute_s, found.memory_s, found.launch_s], axis=0).tolist() if total_ms else []
-        served = np.isin(np.arange(len(features)), _unserved(features), invert=True).tolist()
+        served = (~_unserved(features)).tolist()
         for at, (latency_ms, bound) in enumerate(zip(total_ms, bounds)):
             if not served[at]:
                 yield Refusal(f"no kernel in {precision} of the catalogue of {device.sm} can run this product")
@@ -102,10 +102,12 @@ class Steps:
 _BOUNDS = (Bound.COMPUTE, Bound.MEMORY, Bound.LAUNCH)
 
 
-def _unserved(features: Features) -> Ints:
-    """Kernels with a tiled product that no tactic can run."""
+def _unserved(features: Features) -> Mask:
+    """Which kernels have a tiled product that no tactic can run."""
     without = features.parts.tiled & ~features.tiles.possible.any(axis=1)
-    return np.unique(features.parts.owner[without])
+    kernels = np.zeros(len(features), bool)
+    kernels[features.parts.owner[without]] = True
+    return kernels
 
 
 def _by_precision(queries: Sequence[KernelQuery]) -> Mapping[NumericKind, list[int]]:
