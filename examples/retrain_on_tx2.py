@@ -23,7 +23,7 @@ def main() -> None:
         assert step is not None
         held = sorted(step.at_peak.items(), key=lambda part: -part[1])[:3]
         print(f"{name}: " + ", ".join(f"{row.name} {row.batch or 'does not fit'}" for row in plan))
-        print(f"  at batch {WANTED_BATCH}: {step.system_bytes / 2**30:.2f} GiB for the system, of which "
+        print(f"  at batch {WANTED_BATCH}: {step.needed_bytes / 2**30:.2f} GiB with the context, of which "
               + ", ".join(f"{kind} {size / 2**20:.0f} MiB" for kind, size in held)
               + f"; {step.step_ms:.0f} ms a step")  # fmt: skip
 

@@ -36,7 +36,7 @@ class FoldShapes(Pass):
     gives an output of the network, nor what would add more than `max_growth_bytes` to the weights (an Expand, Tile or
     ConstantOfShape whose result is far larger than its operands).
 
-    With `keep_parameters` nothing is folded that follows from parameters: training changes them.
+    With `keep_parameters` no floating-point result of parameters is folded: training changes them.
 
     Evidence: ConstShuffleFusion and ConstEltFusion in TensorRT's build logs; shape tensors are computed on the host.
     """

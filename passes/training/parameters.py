@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 from graphcost.ir import Graph, Node, Value
 from graphcost.types import FLOATS, TensorType
 
+from .rules import CONSTANT
+
 _STATISTICS = frozenset({("onnx.BatchNormalization", 3), ("onnx.BatchNormalization", 4)})
 """Operands that are carried along but not learnt: running mean and variance."""
 
@@ -19,8 +21,10 @@ _LEARNING = frozenset({
 })  # fmt: skip
 """Operators whose weights are parameters whatever they are called: behind operand 0; a Gather's table is operand 0."""
 
-_CONSTANT = re.compile(r"(^|/)Constant(_\d+)?(_output_\d+)?$|^val_\d+$|^onnx::(?!MatMul|Conv|Gemm)\w+_\d+$")
-"""Names that exporters give to literals in the code of a network, not to its parameters."""
+_CONSTANT = re.compile(
+    r"(^|/)Constant(_\d+)?(_output_\d+)?$|^/.*_output_\d+$|^val_\d+$|^onnx::(?!MatMul|Conv|Gemm)\w+_\d+$"
+)
+"""Names that exporters give to literals in the code of a network and to its results, which were folded."""
 
 
 def parameters_of(graph: Graph, frozen: Sequence[str] = ()) -> list[Value]:
@@ -41,11 +45,15 @@ def is_learnt(weight: Value) -> bool:
 
 
 def following(graph: Graph) -> set[Node]:
-    """Nodes whose results follow from parameters alone."""
+    """Nodes that give floating-point results of parameters, whatever else they read."""
     learnt, found = {weight for weight in graph.weights if is_learnt(weight)}, set[Node]()
     for node in graph:
-        reads = [value for value in node.inputs if value in learnt]
-        if reads and all(value in learnt or value.is_weight for value in node.inputs):
+        results = [value for value in node.results if _is_float(value)]
+        if results and node.op not in CONSTANT and not learnt.isdisjoint(node.inputs):
             found.add(node)
-            learnt.update(node.results)
+            learnt.update(results)
     return found
+
+
+def _is_float(value: Value) -> bool:
+    return isinstance(value.type, TensorType) and value.type.dtype in FLOATS
