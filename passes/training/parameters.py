@@ -9,8 +9,6 @@ from fnmatch import fnmatchcase
 from graphcost.ir import Graph, Node, Value
 from graphcost.types import FLOATS, TensorType
 
-from .rules import CONSTANT
-
 _STATISTICS = frozenset({("onnx.BatchNormalization", 3), ("onnx.BatchNormalization", 4)})
 """Operands that are carried along but not learnt: running mean and variance."""
 
@@ -46,6 +44,8 @@ def is_learnt(weight: Value) -> bool:
 
 def following(graph: Graph) -> set[Node]:
     """Nodes that give floating-point results of parameters, whatever else they read."""
+    from .rules import CONSTANT  # all gradients, which an inference has no use for
+
     learnt, found = {weight for weight in graph.weights if is_learnt(weight)}, set[Node]()
     for node in graph:
         results = [value for value in node.results if _is_float(value)]
