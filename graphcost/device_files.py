@@ -24,11 +24,11 @@ ARCHITECTURES = FOLDER / "arch"
 FITTED_FOLDER = FOLDER / "fitted"
 
 _ABOUT = ("id", "title", "aliases", "inherits", "default_mode", "shipped_mode", "note", "source", "sources", "modes",
-          "fitted", "intervals", "provenance")  # fmt: skip
+          "fitted", "largest", "intervals", "provenance")  # fmt: skip
 _OF_MODE = ("note", "source")
 _NOT_STATED = {
     "id", "title", "mode", "reference", "aliases", "note", "sources",
-    "fitted", "fitted_precisions", "total_factors", "kernel_factors",
+    "fitted", "fitted_precisions", "largest_kernels", "total_factors", "kernel_factors",
 }  # fmt: skip
 # Annotations are texts in that module: "int", "float | None", ...
 _KINDS: Mapping[str, str] = {f.name: str(f.type) for f in fields(DeviceProfile) if f.name not in _NOT_STATED}

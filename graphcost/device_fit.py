@@ -1,8 +1,8 @@
 """What `graphcost fit` writes of a device: parameters of a cost model, intervals, where they come from.
 
-It stands in tables of the device's file, `[fitted.f16]`, `[intervals]`, `[provenance]`; for the devices that come with
-graphcost in a file of its own, `devices/fitted/<device or architecture>.toml`, so that a fit rewrites no file that
-people write. `devices/fitted/prior.toml` speaks for all.
+It stands in tables of the device's file, `[fitted.f16]`, `[largest.f16]`, `[intervals]`, `[provenance]`; for the devices
+that come with graphcost in a file of its own, `devices/fitted/<device or architecture>.toml`, so that a fit rewrites no
+file that people write. `devices/fitted/prior.toml` speaks for all.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Fit:
 
     parameters: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     rows: Mapping[str, int] = field(default_factory=dict)
+    largest: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     total: Pair | None = None
     kernel: Pair | None = None
 
@@ -46,9 +47,11 @@ def merge_fits(chain: Sequence[tuple[Fit, bool]], folder: Path) -> dict[str, obj
         for precision, values in fit.parameters.items():
             parameters[precision] = {**parameters.get(precision, {}), **values}
     own = [fit for fit, is_architecture in chain if not is_architecture]
+    largest = {precision: sizes for fit in own for precision, sizes in fit.largest.items()}
     return {
         "fitted": parameters,
         "fitted_precisions": frozenset(p for fit in own for p, rows in fit.rows.items() if rows),
+        "largest_kernels": largest,
         "total_factors": _last([fit.total for fit, _ in [*fits, *chain]]),
         "kernel_factors": _last([fit.kernel for fit, _ in [*fits, *chain]]),
     }
@@ -61,9 +64,12 @@ def _last(pairs: Sequence[Pair | None]) -> Pair | None:
 def _fit(table: Table, file: str) -> Fit:
     fitted, intervals = table_of(table, "fitted", file), table_of(table, "intervals", file)
     tables = {precision: table_of(fitted, precision, f"{file}, fitted") for precision in fitted}
+    largest = table_of(table, "largest", file)
+    sizes = {precision: table_of(largest, precision, f"{file}, largest") for precision in largest}
     return Fit(
         {name: _parameters(values, f"{file}, fitted.{name}") for name, values in tables.items()},
         {name: _rows(values, f"{file}, fitted.{name}") for name, values in tables.items()},
+        {name: _parameters(values, f"{file}, largest.{name}") for name, values in sizes.items()},
         _pair(intervals, "total", f"{file}, intervals"),
         _pair(intervals, "kernel", f"{file}, intervals"),
     )

@@ -81,6 +81,8 @@ class DeviceProfile:
     """Parameters of a cost model by numeric type, as `graphcost fit` wrote them for the device or its architecture."""
     fitted_precisions: frozenset[str] = frozenset()
     """Numeric types in which the device itself was measured."""
+    largest_kernels: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False, repr=False)
+    """The largest sizes, by numeric type, of kernels that the device or its siblings were fitted to."""
     total_factors: tuple[float, float] | None = None
     """The 90 % interval of a network's latency, as factors of the predicted one."""
     kernel_factors: tuple[float, float] | None = None

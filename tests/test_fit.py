@@ -124,6 +124,7 @@ def test_what_is_written_is_read_again_as_a_device(tmp_path):
         {**NANO.fitted.get("f16", {}), **found.fits[0].of_board("nano")}, rel=1e-3
     )
     assert "f16" in device.fitted_precisions
+    assert device.largest_kernels["f16"]["m"] == 42**2
     assert device.total_factors is not None and device.total_factors[0] < device.total_factors[1]
 
 

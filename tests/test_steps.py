@@ -198,3 +198,10 @@ def test_a_product_of_one_row_waits_for_its_only_tile_or_for_its_weights():
     few, many = (fully_connected(10**5, results) for results in (10, 4096))
     assert cost(few, ORIN).bound is Bound.COMPUTE and cost(many, ORIN).bound is Bound.MEMORY
     assert latency(few, ORIN) == pytest.approx(latency(fully_connected(10**5, 32), ORIN), rel=0.03)
+
+
+def test_a_kernel_far_larger_than_all_that_were_fitted_is_worth_measuring():
+    board = replace(NANO, largest_kernels={"f16": {"k": 576.0, "bytes": 1e9}})
+    assert cost(conv(64), board).extrapolates == ()
+    assert cost(conv(256), board).extrapolates == ("the depth of a product 2,304, measured up to 576",)
+    assert cost(conv(256), replace(NANO, largest_kernels={})).extrapolates == ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -15,6 +15,7 @@ from .features import Features, Floats, Ints, features_of, pruned
 from .kernels import candidates_of, computes_in
 from .latency import latency_gradient, tactic_seconds
 from .parameters import NAMES, prior
+from .sizes import largest_of
 
 _GRID = {"prologue_depth": (16, 64, 200, 400), "edge_cost": (0.05, 0.2, 0.6)}
 """The fastest tactic hangs on these: only tactics that win somewhere on the grid are kept for the fit."""
@@ -28,6 +29,8 @@ class PreparedNetworks:
     network: Ints  # of each launch
     kernel: Ints  # of each launch, its place in the features, one after the other
     count: int
+    largest: Mapping[str, float]
+    """Of the kernels, by size."""
 
     @property
     def launches(self) -> Floats:
@@ -64,7 +67,7 @@ def prepare(networks: Sequence[Sequence[KernelQuery]], device: DeviceProfile) ->
     network = np.array([at for at, _ in launches], np.int64)
     kernel = place[[kind for _, kind in launches]] if launches else np.zeros(0, np.int64)
     known = kernel >= 0
-    return PreparedNetworks(features, network[known], kernel[known], len(networks))
+    return PreparedNetworks(features, network[known], kernel[known], len(networks), largest_of(examples))
 
 
 def _by_precision(queries: Sequence[KernelQuery], device: DeviceProfile) -> tuple[tuple[Features, ...], Ints]:

@@ -17,6 +17,7 @@ from .fitting import PreparedNetworks, prepare
 from .kernels import Candidates, NumericKind, candidates_of, computes_in
 from .latency import Latency, latency, tactic_seconds
 from .parameters import NAMES, PARAMETERS, Floats, parameters_of
+from .sizes import beyond_each
 
 KERNEL_FACTORS = (0.5, 2.0)
 """The interval of one kernel, as factors, where no fit has stated one: inferred, no layers were measured."""
@@ -80,10 +81,16 @@ class Steps:
             return iter([Refusal(f"the {what} of {device.id} is not known")] * len(queries))
         features = _chosen(features_of(queries, device, precision, candidates), queries, candidates)
         found = latency(features, parameters_of(device, precision))
-        return self._costs(found, features, candidates, device, precision)
+        return self._costs(queries, found, features, candidates, device, precision)
 
     def _costs(
-        self, found: Latency, features: Features, candidates: Candidates, device: DeviceProfile, precision: NumericKind
+        self,
+        queries: Sequence[KernelQuery],
+        found: Latency,
+        features: Features,
+        candidates: Candidates,
+        device: DeviceProfile,
+        precision: NumericKind,
     ) -> Iterator[Estimate]:
         trust = Trust.FITTED if precision in device.fitted_precisions else Trust.PRIOR
         low, high = device.kernel_factors or KERNEL_FACTORS
@@ -91,12 +98,14 @@ class Steps:
         total_ms = (found.total_s * 1e3).tolist()
         bounds = np.argmax([found.compute_s, found.memory_s, found.launch_s], axis=0).tolist() if total_ms else []
         served = (~_unserved(features)).tolist()
+        far = beyond_each(queries, device.largest_kernels.get(precision, {}))
         for at, (latency_ms, bound) in enumerate(zip(total_ms, bounds)):
             if not served[at]:
                 yield Refusal(f"no kernel in {precision} of the catalogue of {device.sm} can run this product")
                 continue
             name = names.get(at)
-            yield Cost(latency_ms, latency_ms * low, latency_ms * high, _BOUNDS[bound], trust, self.name, name)
+            interval = latency_ms * low, latency_ms * high
+            yield Cost(latency_ms, *interval, _BOUNDS[bound], trust, self.name, name, extrapolates=far[at])
 
 
 _BOUNDS = (Bound.COMPUTE, Bound.MEMORY, Bound.LAUNCH)

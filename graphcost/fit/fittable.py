@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -32,6 +32,11 @@ class Prepared(Protocol):
     @property
     def launches(self) -> Floats:
         """How many kernels each network launches: (networks,)."""
+        ...
+
+    @property
+    def largest(self) -> Mapping[str, float]:
+        """The largest kernels among them, by the model's own names of sizes: beyond them the fit extrapolates."""
         ...
 
     def predict_ms(self, theta: Floats) -> tuple[Floats, Floats]:

@@ -61,6 +61,11 @@ class PrecisionFit:
     def rows_of(self, device: str) -> list[Measurement]:
         return [row for group in self.grouped.groups if group.device.id == device for row in group.rows]
 
+    def largest_on(self, architecture: str) -> Mapping[str, float]:
+        """The largest kernels that boards of an architecture were measured with."""
+        found = [group.prepared.largest for group in self.grouped.groups if group.architecture == architecture]
+        return {name: max(sizes.get(name, 0.0) for sizes in found) for name in sorted({n for s in found for n in s})}
+
     def _common(self) -> Floats:
         group, levels = self.grouped.groups[0], self.solution.levels
         base = np.log([p.prior for p in levels.parameters]) if levels.start is None else levels.start

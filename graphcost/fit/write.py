@@ -75,7 +75,17 @@ def _tables(result: FitResult, devices: Sequence[str], parameters: Parameters) -
         if values:
             lines += ["", f"[fitted.{fit.precision}]", f"rows = {len(rows)}"]
             lines += [f"{name} = {value:.4g}" for name, value in values.items()]
+            lines += _largest(fit, devices)
     return [*lines, *_intervals(result, devices), *_provenance(result, devices)]
+
+
+def _largest(fit: PrecisionFit, devices: Sequence[str]) -> list[str]:
+    """The largest kernels behind the parameters: of all boards that share an architecture with these."""
+    architectures = {g.architecture for g in fit.grouped.groups if g.device.id in devices}
+    found = [fit.largest_on(architecture) for architecture in sorted(architectures)]
+    names = sorted({name for sizes in found for name in sizes})
+    sizes = [f"{name} = {max(sizes.get(name, 0.0) for sizes in found):.0f}" for name in names]
+    return ["", f"[largest.{fit.precision}]", *sizes] if sizes else []
 
 
 def _intervals(result: FitResult, devices: Sequence[str]) -> list[str]:
