@@ -1,8 +1,8 @@
 """What `graphcost fit` writes of a device: parameters of a cost model, intervals, where they come from.
 
-It stands in tables of the device's file, `[fitted.f16]`, `[largest.f16]`, `[intervals]`, `[provenance]`; for the devices
-that come with graphcost in a file of its own, `devices/fitted/<device or architecture>.toml`, so that a fit rewrites no
-file that people write. `devices/fitted/prior.toml` speaks for all.
+It stands in tables of the device's file, `[fitted.f16]`, `[largest.f16]`, `[intervals]`, `[provenance]`; for the
+devices that come with graphcost in a file of its own, `devices/fitted/<device or architecture>.toml`, so that a fit
+rewrites no file that people write. `devices/fitted/prior.toml` speaks for all.
 """
 
 from __future__ import annotations
