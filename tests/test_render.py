@@ -54,6 +54,7 @@ def lines_of(report, **options):
         (share(0.8013), "80.1 %"),
         (share(0.99999), "99.9 %"),
         (share(1.0), "100.0 %"),
+        (share(sum([0.1] * 10)), "100.0 %"),
         (share(None), "-"),
         (milliseconds(12.3456), "12.35 ms"),
         (milliseconds(0.00012345), "0.0001234 ms"),

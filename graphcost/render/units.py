@@ -10,6 +10,8 @@ import math
 UNKNOWN = "-"
 
 _COUNTS = (" ", "K", "M", "G", "T", "P", "E")
+_ROUNDING = 1e-12
+"""What a sum of shares loses to floating point, amply."""
 _SIZES = ("B  ", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
@@ -37,7 +39,7 @@ def share(part: float | None) -> str:
     """0.8013 -> "80.1 %". What is not quite everything never reads 100 %."""
     if part is None:
         return UNKNOWN
-    rounded = 0.999 if 0.9995 <= part < 1 else part
+    rounded = 0.999 if 0.9995 <= part < 1 - _ROUNDING else part
     return f"{100 * rounded:.1f} %"
 
 
