@@ -26,7 +26,8 @@ class AssignPrecision(Pass):
     - FP16: every described operator computes in f16. Values between nodes and weights become f16; inputs and outputs
       of the network, small constants, what crosses the border of control flow or of an undescribed operator, and the
       scales of Q/DQ stay f32.
-    - TF32: contractions compute in tf32 over f32 values.
+    - TF32: contractions compute in tf32 over f32 values. Without `tf32_products` only convolutions do, until TF32 is
+      asked for by name: PyTorch since 1.12 (`torch.backends.cuda.matmul.allow_tf32` is False, that of cuDNN True).
     - INT8: contractions with constant weights compute in i8, and so do activations, pooling, sums, concatenations and
       movements between them; a value is i8 where its producer and all its readers are. A graph with Q/DQ says itself
       where it is quantized: then only contractions behind DequantizeLinear compute in i8 (in FP8 behind FP8), and types
@@ -42,10 +43,12 @@ class AssignPrecision(Pass):
 
     name: ClassVar[str] = "assign-precision"
     qdq_overrules_flags: bool = False
+    tf32_products: bool = True
 
     def run(self, graph: Graph, ctx: Context) -> Change:
         epoch = graph.epoch
-        rules, operators = precisions_of(ctx.target, graph, self.qdq_overrules_flags), ctx.analyses.operators
+        operators = ctx.analyses.operators
+        rules = precisions_of(ctx.target, graph, self.qdq_overrules_flags, self.tf32_products)
         floats = {node: float_of(node) for node in graph}
         free = {node for node in graph if is_free(node, operators)}
         plan = _plan(graph, rules, floats, free)
@@ -83,7 +86,7 @@ def _decide(node: Node, movable: set[Node], int8: set[Node], rules: Rules, float
         return quantized
     if node not in movable:
         return floats[node] or _first_dtype(node)
-    return rules.contraction if node.op in TF32_OPS else rules.fallback
+    return rules.of_contraction(node.op) if node.op in TF32_OPS else rules.fallback
 
 
 def _first_dtype(node: Node) -> str:

@@ -31,6 +31,6 @@ class PinMyelin(Pass):
         free = [node for node in regions_of(graph, ctx.target.runtime) if "precision" not in node.attrs]
         pinned = [node for node in free if float_of(node) == "f32"]
         for node in pinned:
-            node.set_attr("precision", rules.contraction if node.op in TF32_OPS else rules.fallback)
+            node.set_attr("precision", rules.of_contraction(node.op) if node.op in TF32_OPS else rules.fallback)
             ctx.journal.fell_back(self.name, node, "i8", "Myelin takes it over, and calibration does not reach it")
         return Change(len(pinned)) if pinned else UNCHANGED

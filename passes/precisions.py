@@ -20,13 +20,16 @@ TF32_OPS = INT8_CONTRACTIONS | {
 }  # fmt: skip
 """Contractions: TF32 exists on tensor cores only, and those compute nothing else."""
 
+CONVOLUTIONS = frozenset({"onnx.Conv", "onnx.ConvTranspose", "onnx.DeformConv", "com.microsoft.FusedConv"})
+
 
 @dataclass(frozen=True)
 class Rules:
-    """What float32 becomes: in contractions, elsewhere, and whether INT8 is chosen (`calibrates`). `explicit` are the
-    precisions in which Q/DQ may ask to compute."""
+    """What float32 becomes: in convolutions, in matrix products, elsewhere; and whether INT8 is chosen (`calibrates`).
+    `explicit` are the precisions in which Q/DQ may ask to compute."""
 
-    contraction: str
+    convolution: str
+    product: str
     fallback: str
     calibrates: bool
     explicit: frozenset[str]
@@ -36,15 +39,22 @@ class Rules:
         """Whether anything narrower than FP32 is allowed."""
         return self.fallback == "f16" or self.calibrates
 
+    def of_contraction(self, op: str) -> str:
+        return self.convolution if op in CONVOLUTIONS else self.product
 
-def precisions_of(target: Target, graph: Graph, qdq_overrules_flags: bool = False) -> Rules:
+
+def precisions_of(
+    target: Target, graph: Graph, qdq_overrules_flags: bool = False, tf32_products: bool = True
+) -> Rules:
+    """What the target allows. Without `tf32_products` matrix products stay in FP32 until TF32 is asked for by name."""
     allowed = target.allowed()
     chooses = target.precision != "as-exported"
     fallback = "f16" if chooses and "f16" in allowed else "f32"
     contraction = "tf32" if fallback == "f32" and "tf32" in allowed else fallback
     calibrates = "i8" in allowed and chooses and not is_explicit(graph)
     asked = computed_types(target) if qdq_overrules_flags or "i8" in allowed else frozenset[str]()
-    return Rules(contraction, fallback, calibrates, asked)
+    stays = contraction == "tf32" and target.precision != "tf32" and not tf32_products
+    return Rules(contraction, "f32" if stays else contraction, fallback, calibrates, asked)
 
 
 _FP8 = frozenset({"f8e4m3fn", "f8e5m2"})
