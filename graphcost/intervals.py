@@ -61,21 +61,6 @@ def board_factors(ratios: Mapping[str, Sequence[float]], coverage: float = COVER
     }
 
 
-def outside(features: Mapping[str, float], ranges: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
-    """What lies beyond the ranges that the fit has seen, as words: `k = 9,216, of which 27 … 4,608 was measured`."""
-    beyond = [(name, value) for name, value in features.items() if _is_beyond(name, value, ranges)]
-    return tuple(_beyond(name, value, ranges[name]) for name, value in beyond)
-
-
-def _is_beyond(name: str, value: float, ranges: Mapping[str, tuple[float, float]]) -> bool:
-    low, high = ranges.get(name, (-math.inf, math.inf))
-    return not low <= value <= high
-
-
-def _beyond(name: str, value: float, seen: tuple[float, float]) -> str:
-    return f"{name} = {value:,.6g}, of which {seen[0]:,.6g} … {seen[1]:,.6g} was measured"
-
-
 def total_interval_ms(
     costs: Iterable[Cost], models: Sequence[CostModel], device: DeviceProfile | None
 ) -> tuple[float | None, float | None]:

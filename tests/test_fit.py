@@ -18,6 +18,7 @@ from graphcost.cost import KernelQuery
 from graphcost.device import load_device
 from graphcost.engine import compare_engine
 from graphcost.errors import UsageError
+from graphcost.fit.coverage import coverage
 from graphcost.fit.groups import Group, Grouped
 from graphcost.fit.objective import predict_ms
 from graphcost.fit.result import FitResult, PrecisionFit, Refitted
@@ -247,3 +248,10 @@ def test_a_profile_of_which_something_is_not_told_is_refused(tmp_path, options, 
     found = fit_of_profile(tmp_path, *options)
     assert isinstance(found.exception, UsageError) and sentence in str(found.exception)
     assert not (tmp_path / "mine.toml").exists()
+
+
+def test_coverage_is_counted_on_families_whose_intervals_never_saw_them():
+    found = coverage(result(slower(0.8)).left_out)
+    assert found["all"].rows == found["nano"].rows == 18
+    assert 0 <= found["all"].inside <= 1 and found["all"].width > 0
+    assert coverage([]) == {}

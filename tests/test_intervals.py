@@ -13,7 +13,7 @@ from sample_reports import make_kernel, make_report
 import graphcost
 from graphcost.cost import Bound, Cost, KernelQuery, Trust
 from graphcost.device import load_device
-from graphcost.intervals import board_factors, conformal_factors, outside, total_interval_ms
+from graphcost.intervals import board_factors, conformal_factors, total_interval_ms
 from graphcost.render import render
 
 RESNET = Path(__file__).parent.parent / "examples" / "models" / "resnet18.onnx"
@@ -61,12 +61,6 @@ def test_boards_with_few_rows_share_the_rows_of_all():
     found = board_factors({"many": wide, "few": narrow})
     assert found["many"] == conformal_factors(wide)
     assert found["few"] == conformal_factors(wide + narrow)
-
-
-def test_what_lies_outside_of_the_fitted_ranges_is_named_with_them():
-    seen = {"k": (27.0, 4608.0)}
-    assert outside({"k": 4608, "n": 1e9}, seen) == ()
-    assert outside({"k": 9216}, seen) == ("k = 9,216, of which 27 … 4,608 was measured",)
 
 
 def test_a_total_has_the_interval_of_totals_and_not_the_sum_of_its_kernels():

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .coverage import coverage
 from .groups import family_of
 from .result import FitResult, PrecisionFit
 from .solve import LeftOut
@@ -26,6 +27,7 @@ def summary(result: FitResult) -> str:
     lines += ["", f"{'family':<28}{'type':<6}{'rows':>5}{'median':>9}{'MAPE':>8}{'worst':>8}"]
     for fit in result.fits:
         lines += _by_family(fit)
+    lines += _coverage(result)
     return "\n".join([*lines, *_outliers(result), *failed])
 
 
@@ -54,6 +56,14 @@ def _by_family(fit: PrecisionFit) -> list[str]:
 def _errors(found: Sequence[LeftOut]) -> str:
     errors = np.abs([1 / one.ratio - 1 for one in found])
     return f"{len(found):>5}{np.median(errors):>9.1%}{errors.mean():>8.1%}{errors.max():>8.1%}"
+
+
+def _coverage(result: FitResult) -> list[str]:
+    found = coverage(result.left_out)
+    if not found:
+        return []
+    head = f"{'90 % intervals, made from the other families':<56}{'rows':>5}{'inside':>9}{'width':>8}"
+    return ["", head, *[f"{name:<56}{c.rows:>5}{c.inside:>9.1%}{c.width:>8.0%}" for name, c in found.items()]]
 
 
 def _outliers(result: FitResult) -> list[str]:

@@ -1,0 +1,47 @@
+"""Whether intervals hold what they say: each family against intervals made from all other families."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from graphcost.intervals import board_factors
+
+from .groups import family_of
+from .solve import LeftOut
+
+
+class Coverage(NamedTuple):
+    """Rows of a board with an interval; the share of them inside; its median width, as a part of the prediction."""
+
+    rows: int
+    inside: float
+    width: float
+
+
+def coverage(left_out: Sequence[LeftOut]) -> dict[str, Coverage]:
+    """By board; "all" for all of them. Rows without an interval, for want of other families, count nowhere."""
+    held: dict[str, list[tuple[bool, float]]] = {}
+    for family in sorted({family_of(one.row) for one in left_out}):
+        for one, (low, high) in _with_factors(family, left_out):
+            for name in (one.board, "all"):
+                held.setdefault(name, []).append((low <= one.ratio <= high, high - low))
+    return {name: _of(rows) for name, rows in sorted(held.items())}
+
+
+def _of(rows: Sequence[tuple[bool, float]]) -> Coverage:
+    inside, width = zip(*rows)
+    return Coverage(len(rows), float(np.mean(inside)), float(np.median(width)))
+
+
+def _with_factors(family: str, left_out: Sequence[LeftOut]) -> Iterator[tuple[LeftOut, tuple[float, float]]]:
+    ratios: dict[str, list[float]] = {one.board: [] for one in left_out}
+    for one in left_out:
+        if family_of(one.row) != family:
+            ratios[one.board].append(one.ratio)
+    factors: Mapping[str, tuple[float, float] | None] = board_factors(ratios)
+    for one in left_out:
+        if family_of(one.row) == family and (pair := factors[one.board]) is not None:
+            yield one, pair
