@@ -94,11 +94,12 @@ def test_with_enough_rows_a_host_that_enqueues_slowly_is_told_from_a_constant():
     assert added_by(rows[:10]).enqueue_us == 0.0
 
 
-def test_the_interval_of_a_row_is_that_of_the_engine_seen_by_the_host():
+def test_what_the_host_takes_is_as_uncertain_as_the_engine():
     row = replace(prediction(4.0, measurement(6.0)), constant_ms=1.0, enqueue_ms=3.0, kernels=100)
-    low, high = row.interval_ms
-    assert low == pytest.approx((3.2**3 + 27) ** (1 / 3) + 1) and high == pytest.approx((4.8**3 + 27) ** (1 / 3) + 1)
-    assert row.engine_of(row.predicted_ms) == pytest.approx(4.0) and row.engine_of(1.0) == 0.0
+    seen = (4.0**3 + 3.0**3) ** (1 / 3)
+    assert row.predicted_ms == pytest.approx(seen + 1)
+    assert row.interval_ms == pytest.approx((0.8 * seen + 1, 1.2 * seen + 1))
+    assert row.engine_of(row.interval_ms[0]) == pytest.approx(3.2)
 
 
 def test_what_is_measured_as_it_is_predicted_has_no_constant():

@@ -10,7 +10,7 @@ from graphcost.cost import Cost, CostModel, estimate_all
 from graphcost.errors import UserError
 from graphcost.intervals import total_interval_ms
 from graphcost.measurements import Measurement, Timed, queries_of_measurement, timed_kernels
-from graphcost.measurements.host import gpu_ms, seen_ms
+from graphcost.measurements.host import seen_ms
 
 from .nuisance import Added, Constant, Seen, added_by, key_of
 
@@ -35,20 +35,23 @@ class Prediction:
 
     @property
     def predicted_ms(self) -> float:
-        return self._seen_ms(self.engine_ms)
+        return self._seen_ms + self.constant_ms
 
     @property
     def interval_ms(self) -> tuple[float, float] | None:
+        """Where the host decides, its time is taken to be as uncertain as that of the engine."""
         if self.engine_low_ms is None or self.engine_high_ms is None:
             return None
-        return self._seen_ms(self.engine_low_ms), self._seen_ms(self.engine_high_ms)
+        scale = self._seen_ms / self.engine_ms if self.engine_ms else 1.0
+        return self.engine_low_ms * scale + self.constant_ms, self.engine_high_ms * scale + self.constant_ms
 
-    def engine_of(self, seen_ms: float) -> float:
-        """The time of the engine of which this much would be seen."""
-        return gpu_ms(seen_ms - self.constant_ms, self.enqueue_ms)
+    def engine_of(self, predicted_ms: float) -> float:
+        """The end of the engine's interval that makes this the end of the row's."""
+        return (predicted_ms - self.constant_ms) * (self.engine_ms / self._seen_ms if self._seen_ms else 1.0)
 
-    def _seen_ms(self, engine_ms: float) -> float:
-        return seen_ms(engine_ms, self.enqueue_ms) + self.constant_ms
+    @property
+    def _seen_ms(self) -> float:
+        return seen_ms(self.engine_ms, self.enqueue_ms)
 
     @property
     def error(self) -> float:

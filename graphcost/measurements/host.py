@@ -44,8 +44,3 @@ def seen_ms(gpu_ms: float, enqueue_ms: float) -> float:
     if not enqueue_ms:
         return gpu_ms
     return float((gpu_ms**_NORM + enqueue_ms**_NORM) ** (1 / _NORM))
-
-
-def gpu_ms(seen_ms: float, enqueue_ms: float) -> float:
-    """And back: 0 where enqueueing alone takes as long as what was seen."""
-    return float(max(seen_ms**_NORM - enqueue_ms**_NORM, 0.0) ** (1 / _NORM)) if seen_ms > 0 else 0.0
