@@ -6,8 +6,6 @@ then the correction of what they leave over.
 
 from __future__ import annotations
 
-import argparse
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from graphcost.cost import KernelQuery
 from graphcost.files import write_atomic
 from graphcost.intervals import conformal_factors
 
+from .arguments import measured_steps, parser_of
 from .composition import Floats, composition
 from .features import NAMES
 from .model import Fitted, amounts_of_kernels
@@ -136,15 +135,10 @@ def read_steps(rows: Sequence[Mapping[str, str]], models: Path, device: str) -> 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Fit, and write the files of the device: prices as TOML, the correction as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", type=Path)
-    parser.add_argument("models", type=Path)
-    parser.add_argument("--device", default="tx2")
-    parser.add_argument("--every", type=int, default=1, help="take every N-th row")
+    parser = parser_of(__doc__, every=1)
     parser.add_argument("--into", type=Path, default=Path(__file__).parent, help="folder to write to")
     given = parser.parse_args(argv)
-    with given.rows.open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["onnx"] and row["latency_ok"] == "True"][:: given.every]
+    rows = measured_steps(given)
     write(read_steps(rows, given.models, given.device), given.device, given.into)
     return 0
 

@@ -8,8 +8,6 @@ predicted memory, never from what they took.
 
 from __future__ import annotations
 
-import argparse
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -17,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import measured_steps, parser_of
 from .composition import Floats
 from .fitting import Steps, errors_by_network, fit, read_steps
 
@@ -51,14 +50,8 @@ def held_by_ram(rows: Sequence[Mapping[str, str]], models: Path, device: str) ->
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the errors."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", type=Path)
-    parser.add_argument("models", type=Path)
-    parser.add_argument("--device", default="tx2")
-    parser.add_argument("--every", type=int, default=1, help="take every N-th row")
-    given = parser.parse_args(argv)
-    with given.rows.open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["onnx"] and row["latency_ok"] == "True"][:: given.every]
+    given = parser_of(__doc__, every=1).parse_args(argv)
+    rows = measured_steps(given)
     steps = read_steps(rows, given.models, given.device)
     by_network = errors_by_network(steps)
     spread = ", ".join(f"{name} {error:.1%}" for name, error in by_network.items())

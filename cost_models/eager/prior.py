@@ -11,11 +11,8 @@ fits both constants to measured steps and prints how far off they are on network
 
 from __future__ import annotations
 
-import argparse
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +20,7 @@ from graphcost.cost import Bound, Cost, Estimate, KernelQuery, Refusal, Trust
 from graphcost.device import DeviceProfile, load_device
 
 from ..roofline import ROOFLINE
+from .arguments import measured_steps, parser_of
 from .composition import Floats
 from .overlap import P
 
@@ -93,14 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the constants and the errors."""
     from .fitting import queries_of_step
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", type=Path)
-    parser.add_argument("models", type=Path)
-    parser.add_argument("--device", default="tx2")
-    parser.add_argument("--every", type=int, default=9, help="take every N-th row")
-    given = parser.parse_args(argv)
-    with given.rows.open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["onnx"] and row["latency_ok"] == "True"][:: given.every]
+    given = parser_of(__doc__, every=9).parse_args(argv)
+    rows = measured_steps(given)
     device, networks = load_device(given.device), np.array([row["network"] for row in rows])
     latency_ms = np.array([float(row["latency_ms"]) for row in rows])
     found = [_limits(queries_of_step(given.models / row["onnx"], int(row["batch"]), device.id), device) for row in rows]
