@@ -108,7 +108,7 @@ def _constant(constant: Constant) -> str:
         return f"constant: {who}: none, {plural(constant.rows, 'row')} cannot tell it"
     if constant.own and not constant.constant_ms and not constant.enqueue_us:
         return f"constant: {who}: 0 ms, there being one family only"
-    seen = "its own rows, there being one family only" if constant.own else "for each family on the others"
+    seen = "on its own rows, there being one family only" if constant.own else "for each family on the others"
     added = milliseconds(constant.constant_ms)
     if constant.enqueue_us:
         added = f"{added} and at least {constant.enqueue_us:.0f} µs a kernel (the host enqueues)"
