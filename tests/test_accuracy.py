@@ -20,7 +20,7 @@ from graphcost.accuracy.predict import with_constants
 from graphcost.accuracy.study import gather
 from graphcost.cli.app import app_for
 from graphcost.cost import Bound, Cost, KernelQuery, Trust
-from graphcost.errors import UnknownName, UsageError
+from graphcost.errors import DataError, UnknownName, UsageError
 from graphcost.measurements import Measurement, read_measurements
 from graphcost.measurements.host import seen_ms
 from graphcost.render.accuracy import render_accuracy
@@ -188,6 +188,13 @@ def test_the_command_tells_errors_constants_and_rows_that_it_could_not_predict(t
     assert "all 2 rows" in done.output
     assert "miss: mobilenet_v2 on nano fp16" in done.output
     assert "not predicted: data.csv, line 4: unknown input 'nobody'" in done.output
+
+
+def test_a_table_of_which_nothing_can_be_predicted_is_no_success(tmp_path):
+    file = table(tmp_path, "nano,fp16,resnet18.onnx,12,compute,me,resnet,nobody:1x3x224x224,")
+    done = CliRunner().invoke(app_for(()), ["accuracy", str(file), "--models", str(MODELS)])
+    assert isinstance(done.exception, DataError)
+    assert "no row could be predicted" in str(done.exception) and "unknown input 'nobody'" in str(done.exception)
 
 
 def test_a_use_that_no_row_has_is_refused_with_those_there_are(tmp_path):

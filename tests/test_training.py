@@ -165,6 +165,11 @@ def test_a_checkpoint_that_names_nothing_is_refused(shared):
         analysed(shared / "data/training/models/resnet18.train.legacy.onnx", checkpoint=("nowhere",))
 
 
+def test_frozen_parameters_that_nobody_has_are_refused_with_the_names_that_there_are(shared):
+    with pytest.raises(Exception, match="--freeze 'backbone.*' is the name of no parameter, as 'conv1.weight' and"):
+        analysed(shared / "data/training/models/resnet18.train.legacy.onnx", freeze=("backbone.*",))
+
+
 def test_gradients_of_earlier_passes_are_there_from_the_beginning(shared):
     model = shared / "data/training/models/resnet18.train.legacy.onnx"
     one, two = (analysed(model, batch=8, accumulate=n).report.totals.training for n in (1, 2))

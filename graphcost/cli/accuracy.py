@@ -46,6 +46,7 @@ def accuracy(
 ) -> None:
     """Hold predictions against measurements. Errors by group, whether the intervals hold, misses by name."""
     from graphcost.accuracy.study import refuse_unknown, study
+    from graphcost.errors import DataError
     from graphcost.render import FORMATS, one_of
     from graphcost.render.accuracy import render_accuracy
 
@@ -56,6 +57,8 @@ def accuracy(
     found = _refitted(rows, keys) if leave_one_family_out else study(rows, keys)
     how = _LEFT_OUT if leave_one_family_out else _SHIPPED
     emit(render_accuracy(found, chosen, screen_for(output), how), output)
+    if not found.predictions:
+        raise DataError(f"no row could be predicted, the first for this reason: {found.refused[0].reason}")
 
 
 def _rows(data: Sequence[Path], models: Path | None, generator: Path | None) -> list[Measurement]:

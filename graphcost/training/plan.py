@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from glob import escape
 from typing import TYPE_CHECKING, Any
 
 from graphcost.device import DeviceProfile
@@ -86,9 +87,9 @@ def largest(needed_bytes: Callable[[int], int], memory_bytes: int) -> int:
 
 
 def _first_half(run: Run) -> tuple[str, ...]:
-    """Names of the parameters that come first and hold half of the tensors."""
+    """Patterns for the names of the parameters that come first and are half of the tensors."""
     step = next((node for node in run.graph if node.op.startswith("optim.")), None)
     count = step.attrs.get("parameters") if step is not None else None
     if step is None or not isinstance(count, int):
         return ()
-    return tuple(value.name for value in step.inputs[: count // 2])
+    return tuple(escape(value.name) for value in step.inputs[: count // 2])

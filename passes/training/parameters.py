@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from itertools import islice
 
+from graphcost.errors import UsageError
 from graphcost.ir import Graph, Node, Value
 from graphcost.types import FLOATS, TensorType
 
@@ -27,9 +29,19 @@ _CONSTANT = re.compile(
 
 def parameters_of(graph: Graph, frozen: Sequence[str] = ()) -> list[Value]:
     """Weights that get a gradient: floating point, neither statistics, literals nor frozen by name; in the order in
-    which the network first reads them."""
+    which the network first reads them. UsageError for a pattern of frozen names that no weight has."""
     order = {weight: None for node in graph for weight in node.inputs if weight.is_weight}
-    return [w for w in order if is_learnt(w) and not any(fnmatchcase(w.name, pattern) for pattern in frozen)]
+    held = {pattern: {w for w in order if fnmatchcase(w.name, pattern)} for pattern in frozen}
+    for pattern, weights in held.items():
+        if not weights:
+            raise UsageError(f"--freeze '{pattern}' is the name of no parameter, as {_some(order)} are")
+    kept = set[Value]().union(*held.values())
+    return [weight for weight in order if is_learnt(weight) and weight not in kept]
+
+
+def _some(weights: Iterable[Value]) -> str:
+    """Two names, to show what they look like."""
+    return " and ".join(repr(weight.name) for weight in islice(filter(is_learnt, weights), 2)) or "those of others"
 
 
 def is_learnt(weight: Value) -> bool:
