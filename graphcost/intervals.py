@@ -61,6 +61,14 @@ def board_factors(ratios: Mapping[str, Sequence[float]], coverage: float = COVER
     }
 
 
+def factors_from_others(family: str, rows: Iterable[tuple[str, str, float]]) -> dict[str, Factors | None]:
+    """Factors by board for a family that they have not seen: `rows` are family, board and measured / predicted."""
+    ratios: dict[str, list[float]] = {}
+    for kin, board, ratio in rows:
+        ratios.setdefault(board, []).extend([] if kin == family else [ratio])
+    return board_factors(ratios)
+
+
 def total_interval_ms(
     costs: Iterable[Cost], models: Sequence[CostModel], device: DeviceProfile | None
 ) -> tuple[float | None, float | None]:

@@ -70,7 +70,7 @@ def slower(factor: float) -> np.ndarray:
 
 
 def fitted(data: Grouped):
-    levels = levels_of(data, STEPS, 2.5)
+    levels = levels_of(data, STEPS)
     return solve(data.groups, levels, all_rows(data.groups))
 
 
@@ -99,7 +99,7 @@ def test_one_wild_row_does_not_pull_the_others():
 
 def test_a_left_out_row_is_predicted_without_its_family():
     data = grouped(slower(0.8))
-    levels = {1.0: levels_of(data, STEPS, 1.0)}
+    levels = levels_of(data, STEPS)
     group = data.groups[0]
     others = replace(group, measured_ms=np.where(group.in_folds(["mobile"]), group.measured_ms * 2, group.measured_ms))
     predicted = [
@@ -111,10 +111,10 @@ def test_a_left_out_row_is_predicted_without_its_family():
 
 def result(theta: np.ndarray) -> FitResult:
     data = grouped(theta)
-    levels = levels_of(data, STEPS, 1.0)
+    levels = levels_of(data, STEPS)
     solution = solve(data.groups, levels, all_rows(data.groups))
-    left_out = tuple(leave_families_out(data.groups, {1.0: levels}))
-    return FitResult((PrecisionFit("f16", data, solution, 1.0, left_out),))
+    left_out = tuple(leave_families_out(data.groups, levels))
+    return FitResult((PrecisionFit("f16", data, solution, left_out),))
 
 
 def test_what_is_written_is_read_again_as_a_device(tmp_path):
@@ -145,7 +145,7 @@ def test_a_host_that_enqueues_slowly_is_told_from_a_slow_gpu():
 
 def test_the_slopes_of_what_a_host_adds_are_those_of_the_prediction():
     data = grouped(prior(), constant_ms=1.0)
-    levels = levels_of(data, STEPS, 1.0)
+    levels = levels_of(data, STEPS)
     x = levels.first() + 0.5
     before, slopes = predict_ms(levels, x, data.groups[0])
     for at in (0, levels.size - 2, levels.size - 1):

@@ -27,7 +27,7 @@ CONTRACTION, DEPTHWISE, POINTWISE, POOL, OTHER = range(5)
 _FAMILIES: Mapping[str, int] = {"pointwise": POINTWISE, "quantize": POINTWISE, "pool": POOL}
 
 DIRECT, GEMM, ONE_CHANNEL, VECTOR = range(4)
-"""Parts of a kernel: windows of several pixels; matrix products; depthwise; so few rows that weights decide."""
+"""Parts of a kernel: windows of several pixels; matrix products; depthwise; so few rows that one row of tiles does."""
 
 _ROWS_OF_A_VECTOR = 4
 

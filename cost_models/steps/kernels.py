@@ -26,7 +26,7 @@ _COMPUTES_IN: Mapping[str, NumericKind] = {
 SERVED = ("conv", "group-conv", "deconv", "gemm")
 
 _LEAST_M, _LEAST_N = 32, 16
-"""Smaller tiles are those of matrix times vector, which waits for memory and for nothing else."""
+"""Smaller tiles are those of matrix times vector, which has an equation of its own (latency.py)."""
 
 
 def computes_in(precision: str) -> NumericKind:

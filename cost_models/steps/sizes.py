@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphcost.cost import KernelQuery
 
 FAR = 2.0
-"""How many times the largest size is still near it: equations carry that far, a wave of blocks further or less."""
+"""How many times the largest size is still near it: chosen, not measured."""
 
 _NAMES = {"m": "rows of a product", "n": "columns of a product", "k": "the depth of a product", "bytes": "bytes"}
 
 
 def largest_of(queries: Iterable[KernelQuery]) -> dict[str, float]:
-    """The largest of each size over kernels of one numeric type."""
+    """The largest of each size over these kernels."""
     largest: dict[str, float] = {}
     for query in queries:
         for name, size in _sizes(query):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from graphcost.cost import CostModel
-from graphcost.intervals import board_factors
+from graphcost.intervals import factors_from_others
 from graphcost.measurements import Fold, Measurement, folds
 
 from .predict import Prediction, Refused, predict, with_constants
@@ -43,11 +43,9 @@ def _recalibrated(predictions: Sequence[Prediction]) -> list[Prediction]:
 
 
 def _with_intervals(family: str, predictions: Sequence[Prediction]) -> list[Prediction]:
-    ratios: dict[str, list[float]] = {p.measurement.device_spec: [] for p in predictions}
-    for p in predictions:
-        if p.measurement.kin != family:
-            ratios[p.measurement.device_spec].append(p.measurement.latency_ms / p.predicted_ms)
-    factors = board_factors(ratios)
+    measured = [(p, p.measurement) for p in predictions]
+    rows = [(m.kin, m.device_spec, m.latency_ms / p.predicted_ms) for p, m in measured]
+    factors = factors_from_others(family, rows)
     return [
         _with_factors(p, factors[p.measurement.device_spec]) for p in predictions if p.measurement.kin == family
     ]

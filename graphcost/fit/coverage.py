@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from graphcost.intervals import board_factors
+from graphcost.intervals import factors_from_others
 
 from .groups import family_of
 from .solve import LeftOut
@@ -37,11 +37,7 @@ def _of(rows: Sequence[tuple[bool, float]]) -> Coverage:
 
 
 def _with_factors(family: str, left_out: Sequence[LeftOut]) -> Iterator[tuple[LeftOut, tuple[float, float]]]:
-    ratios: dict[str, list[float]] = {one.board: [] for one in left_out}
-    for one in left_out:
-        if family_of(one.row) != family:
-            ratios[one.board].append(one.ratio)
-    factors: Mapping[str, tuple[float, float] | None] = board_factors(ratios)
+    factors = factors_from_others(family, [(family_of(one.row), one.board, one.ratio) for one in left_out])
     for one in left_out:
         if family_of(one.row) == family and (pair := factors[one.board]) is not None:
             yield one, pair

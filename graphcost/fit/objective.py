@@ -44,7 +44,6 @@ class Levels:
     architectures: tuple[str, ...]
     boards: tuple[str, ...]
     hosts: int
-    looseness: float = 1.0
     start: Floats | None = None
     """The logarithms from which a single board departs."""
 
@@ -62,7 +61,7 @@ class Levels:
 
     def scales(self, group: Group) -> Floats:
         """Derivative of the group's theta by x, level by level: (levels, parameters)."""
-        spread = self.looseness * np.array([p.spread for p in self.parameters])
+        spread = np.array([p.spread for p in self.parameters])
         board = np.array([max(p.board, SINGLE if self.is_single else 0.0) for p in self.parameters])
         shared = 0.0 if self.is_single else 1.0
         return np.stack([shared * spread, shared * ARCHITECTURE * spread, board * spread])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,11 +15,9 @@ from graphcost.measurements import Measurement
 from .fittable import Fittable, Floats
 from .groups import Grouped, group_rows, numeric_type
 from .solve import (
-    LOOSENESS,
     LeftOut,
     Solution,
     all_rows,
-    best_looseness,
     folds_in,
     leave_families_out,
     levels_of,
@@ -41,7 +39,6 @@ class PrecisionFit:
     precision: str
     grouped: Grouped
     solution: Solution
-    looseness: float
     left_out: tuple[LeftOut, ...]
 
     def of_all(self) -> Mapping[str, float]:
@@ -61,9 +58,11 @@ class PrecisionFit:
     def rows_of(self, device: str) -> list[Measurement]:
         return [row for group in self.grouped.groups if group.device.id == device for row in group.rows]
 
-    def largest_on(self, architecture: str) -> Mapping[str, float]:
-        """The largest kernels that boards of an architecture were measured with."""
-        found = [group.prepared.largest for group in self.grouped.groups if group.architecture == architecture]
+    def largest_behind(self, devices: Collection[str]) -> Mapping[str, float]:
+        """The largest kernels behind the parameters of devices: of all boards that share an architecture with them."""
+        groups = self.grouped.groups
+        architectures = {group.architecture for group in groups if group.device.id in devices}
+        found = [group.prepared.largest for group in groups if group.architecture in architectures]
         return {name: max(sizes.get(name, 0.0) for sizes in found) for name in sorted({n for s in found for n in s})}
 
     def _common(self) -> Floats:
@@ -140,12 +139,9 @@ def fit_rows(
 
 
 def _fit(precision: str, grouped: Grouped, model: Fittable, base: DeviceProfile | None, check: bool) -> PrecisionFit:
-    levels = {looseness: levels_of(grouped, model, looseness, base) for looseness in LOOSENESS}
-    groups, everything = grouped.groups, all_rows(grouped.groups)
-    several = len(folds_in(groups)) > 1
-    looseness = best_looseness(groups, levels, everything) if several else LOOSENESS[0]
-    left_out = tuple(leave_families_out(groups, levels)) if check and several else ()
-    return PrecisionFit(precision, grouped, solve(groups, levels[looseness], everything), looseness, left_out)
+    groups, levels = grouped.groups, levels_of(grouped, model, base)
+    left_out = tuple(leave_families_out(groups, levels)) if check and len(folds_in(groups)) > 1 else ()
+    return PrecisionFit(precision, grouped, solve(groups, levels, all_rows(groups)), left_out)
 
 
 @dataclass(frozen=True)

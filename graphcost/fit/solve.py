@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,12 +23,6 @@ _STEPS = 40
 _SEARCHES = 2
 """Each begins where the last ended: where the fastest tactic changes so does the slope, and a search may stop early."""
 
-_BLOCKS = 3
-"""Into so many blocks families are dealt to choose the looseness; one by one would take four times as long."""
-
-LOOSENESS = (1.0,)
-"""Spreads of the prior are taken times one of these: whichever predicts families left out of the training rows best."""
-
 
 @dataclass(frozen=True)
 class Solution:
@@ -42,7 +36,7 @@ class Solution:
         return self.levels.theta(self.x, group)
 
     def predict_ms(self, group: Group) -> Floats:
-        """What the rows of a group would read, constants included."""
+        """What the rows of a group would read, what hosts add included."""
         return predict_ms(self.levels, self.x, group)[0]
 
 
@@ -71,7 +65,7 @@ class LeftOut:
         return kernels_ms / (self.predicted_ms - self.constant_ms) if kernels_ms > 0 else None
 
 
-def levels_of(grouped: Grouped, model: Fittable, looseness: float, base: DeviceProfile | None = None) -> Levels:
+def levels_of(grouped: Grouped, model: Fittable, base: DeviceProfile | None = None) -> Levels:
     groups = grouped.groups
     start = None if base is None or not groups else model.parameters_of(base, groups[0].precision)
     return Levels(
@@ -79,7 +73,6 @@ def levels_of(grouped: Grouped, model: Fittable, looseness: float, base: DeviceP
         tuple(sorted({group.architecture for group in groups})),
         tuple(sorted({group.device.id for group in groups})),
         len(grouped.hosts),
-        looseness,
         start,
     )
 
@@ -124,38 +117,20 @@ def all_rows(groups: Sequence[Group]) -> list[Mask]:
     return [np.ones(len(group.rows), bool) for group in groups]
 
 
-def leave_families_out(groups: Sequence[Group], levels: Mapping[float, Levels]) -> Iterator[LeftOut]:
-    """Each row predicted by a fit that never saw its family; the looseness of the prior is chosen without it, too."""
+def leave_families_out(groups: Sequence[Group], levels: Levels) -> Iterator[LeftOut]:
+    """Each row predicted by a fit that never saw its family."""
     rows = all_rows(groups)
     start: Floats | None = None
     for fold in folds_in(groups):
         outside = [group.in_folds([fold]) for group in groups]
         used = [mask & ~out for mask, out in zip(rows, outside)]
-        solution = solve(groups, levels[best_looseness(groups, levels, used)], used, start)
+        solution = solve(groups, levels, used, start)
         start = solution.x
         yield from _predicted(solution, groups, outside)
 
 
-def best_looseness(groups: Sequence[Group], levels: Mapping[float, Levels], used: Sequence[Mask]) -> float:
-    """The looseness with the least mean error over blocks of families left out of these rows in turn."""
-    if len(levels) == 1:
-        return next(iter(levels))
-    errors = {looseness: _mean_error(groups, own, used) for looseness, own in levels.items()}
-    return min(errors, key=lambda looseness: errors[looseness])
-
-
 def folds_in(groups: Sequence[Group]) -> list[str]:
     return sorted({fold for group in groups for fold in group.fold})
-
-
-def _mean_error(groups: Sequence[Group], levels: Levels, used: Sequence[Mask]) -> float:
-    names = folds_in(groups)
-    errors: list[float] = []
-    for block in range(_BLOCKS):
-        held = [mask & group.in_folds(names[block::_BLOCKS]) for group, mask in zip(groups, used)]
-        solution = solve(groups, levels, [mask & ~out for mask, out in zip(used, held)])
-        errors += [abs(float(np.log(found.ratio))) for found in _predicted(solution, groups, held)]
-    return float(np.mean(errors))
 
 
 def _predicted(solution: Solution, groups: Sequence[Group], masks: Sequence[Mask]) -> Iterator[LeftOut]:

@@ -17,11 +17,12 @@ _HEADER = f"{'device':<22}{'type':<6}{'source':<28}{'rows':>5}{'median':>9}{'MAP
 
 
 def summary(result: FitResult) -> str:
-    """Errors with families left out, by device, precision and source; then by family; then the outliers."""
+    """Errors with families left out, by device, precision and source; by family; whether intervals hold; the outliers.
+    Where none can be left out that is said."""
     failed = [f"not used: {row.where}: {reason}" for fit in result.fits for row, reason in fit.grouped.failed]
     if not result.left_out:
         return "\n".join([*map(_untold, result.fits), *failed])
-    lines = ["families left out in turn, constants included", _HEADER]
+    lines = ["families left out in turn, what hosts add included", _HEADER]
     for fit in result.fits:
         lines += _by_source(fit)
     lines += ["", f"{'family':<28}{'type':<6}{'rows':>5}{'median':>9}{'MAPE':>8}{'worst':>8}"]

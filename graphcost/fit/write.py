@@ -80,11 +80,7 @@ def _tables(result: FitResult, devices: Sequence[str], parameters: Parameters) -
 
 
 def _largest(fit: PrecisionFit, devices: Sequence[str]) -> list[str]:
-    """The largest kernels behind the parameters: of all boards that share an architecture with these."""
-    architectures = {g.architecture for g in fit.grouped.groups if g.device.id in devices}
-    found = [fit.largest_on(architecture) for architecture in sorted(architectures)]
-    names = sorted({name for sizes in found for name in sizes})
-    sizes = [f"{name} = {max(sizes.get(name, 0.0) for sizes in found):.0f}" for name in names]
+    sizes = [f"{name} = {size:.0f}" for name, size in fit.largest_behind(devices).items()]
     return ["", f"[largest.{fit.precision}]", *sizes] if sizes else []
 
 
@@ -114,7 +110,7 @@ def _provenance(result: FitResult, devices: Sequence[str]) -> list[str]:
 
 
 def _errors(found: Sequence[LeftOut]) -> list[str]:
-    """Errors of rows whose family was left out of the fit, constants included."""
+    """Errors of rows whose family was left out of the fit, what hosts add included."""
     if not found:
         return []
     errors = np.abs([1 / one.ratio - 1 for one in found]) * 100
