@@ -148,6 +148,58 @@ def test_a_pooling_has_a_window_and_no_product():
     assert (found.contractions, found.window) == ((), Window((3, 3), (2, 2)))
 
 
+HIDDEN = {
+    "deformable": """graph g(%x: f32[1,8,9,9], %w: f32[16,4,3,3], %o: f32[1,18,9,9]) {
+  %y: f32[1,16,9,9] = onnx.DeformConv(%x, %w, %o) group=2 pads=[1,1,1,1]
+  return %y
+}""",
+    "einsum": """graph g(%q: f32[2,3,10,8], %k: f32[2,3,12,8]) {
+  %y: f32[2,3,10,12] = onnx.Einsum(%q, %k) equation="bhid,bhjd->bhij"
+  return %y
+}""",
+    "einsum of three": """graph g(%a: f32[5,6], %b: f32[6,7], %c: f32[7,8]) {
+  %y: f32[5,8] = onnx.Einsum(%a, %b, %c) equation="ij,jk,kl->il"
+  return %y
+}""",
+    "attention": """graph g(%q: f32[2,3,10,8], %k: f32[2,1,12,8], %v: f32[2,1,12,4]) {
+  %y: f32[2,3,10,4] = onnx.Attention(%q, %k, %v)
+  return %y
+}""",
+    "multi-head": """graph g(%q: f32[2,10,24], %k: f32[2,12,24], %v: f32[2,12,24]) {
+  %y: f32[2,10,24] = com.microsoft.MultiHeadAttention(%q, %k, %v) num_heads=3
+  return %y
+}""",
+    "weight in four bits": """graph g(%x: f32[2,1,64], %w: u8[48,2,16], %s: f32[96]) {
+  %y: f32[2,1,48] = com.microsoft.MatMulNBits(%x, %w, %s) K=64 N=48 bits=4 block_size=32
+  return %y
+}""",
+    "lstm": """graph g(%x: f32[20,3,32], %w: f32[2,64,32], %r: f32[2,64,16]) {
+  %y: f32[20,2,3,16] = onnx.LSTM(%x, %w, %r) hidden_size=16 direction="bidirectional"
+  return %y
+}""",
+}
+
+
+@pytest.mark.parametrize("text", HIDDEN.values(), ids=HIDDEN)
+def test_products_inside_other_operators_have_all_their_multiply_adds(text):
+    from harness import registry
+
+    graph = parse_graph(text)
+    graph.verify()
+    (query,) = queries_of(graph, work_table(graph, registry().operators), registry().operators)
+    assert sum(part.macs for part in query.contractions) == query.work.macs > 0
+
+
+def test_each_step_of_a_recurrent_layer_is_a_product_of_input_and_state():
+    found = one(HIDDEN["lstm"])
+    assert (found.kind, found.batch, found.m, found.n, found.k) == ("gemm", 20 * 2, 3, 64, 32 + 16)
+
+
+def test_what_einsum_sums_is_the_depth_of_a_batch_of_products():
+    found = one(HIDDEN["einsum"])
+    assert (found.batch, found.m, found.n, found.k) == (6, 10, 12, 8)
+
+
 @pytest.mark.parametrize("path", sorted(MODELS.glob("*.onnx")), ids=lambda path: path.stem)
 def test_products_add_up_to_the_macs_of_their_kernel(path: Path):
     found = run(path, "nano", precision="fp16")

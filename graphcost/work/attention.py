@@ -6,7 +6,8 @@ In the shapes, S is the length of the queries, T that of keys and values with wh
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from graphcost.ir import Node
 from graphcost.operators import CountWork, Effort, UnknownWork
@@ -16,6 +17,19 @@ from .sizes import has_operand, integer, integers, number, operand_elements, ope
 
 _SOFTCAP = 3
 """Divide, tanh, multiply."""
+
+
+class Scores(NamedTuple):
+    """What attention multiplies: for each of `heads` = batch · heads a matrix of `queries` x `keys`."""
+
+    heads: int
+    queries: int
+    keys: int
+    key_size: int
+    value_size: int
+
+    def effort(self, masks: int) -> Effort:
+        return attend(self.heads * self.queries * self.keys, self.key_size, self.value_size, masks)
 
 
 def attend(scores: int, key_size: int, value_size: int, masks: int = 0) -> Effort:
@@ -50,11 +64,15 @@ def attention(node: Node) -> Effort:
 
     Not counted: copying the past keys and values, which a runtime keeps in place.
     """
+    masks = has_operand(node, 3) + integer(node, "is_causal") + _SOFTCAP * (number(node, "softcap", 0.0) != 0.0)
+    return _scores(node).effort(masks)
+
+
+def _scores(node: Node) -> Scores:
     batch, heads, length, size = _heads(node, 0, integer(node, "q_num_heads"))
     _, _, keys, _ = _heads(node, 1, integer(node, "kv_num_heads"))
     value_size = _heads(node, 2, integer(node, "kv_num_heads"))[3]
-    masks = has_operand(node, 3) + integer(node, "is_causal") + _SOFTCAP * (number(node, "softcap", 0.0) != 0.0)
-    return attend(batch * heads * length * (keys + _cached(node, 4)), size, value_size, masks)
+    return Scores(batch * heads, length, keys + _cached(node, 4), size, value_size)
 
 
 def projected_attention(
@@ -85,14 +103,17 @@ def multi_head_attention(bias: int, masks: tuple[int, int], past: int) -> CountW
     [batch, T, heads, 2, size], or with Q as [batch, S, heads, 3, size]."""
 
     def count(node: Node) -> Effort:
-        batch, heads, length, keys, size, value_size = _multi_head(node)
         masked = sum(has_operand(node, slot) for slot in masks) + integer(node, "unidirectional")
         inputs = sum(operand_elements(node, s) for s in (0, 1, 2) if has_operand(node, s))
-        scores = batch * heads * length * _keys_with_cache(node, keys, past)
-        core = attend(scores, size, value_size, masked)
+        core = _multi_head_scores(node, past).effort(masked)
         return Effort(core.macs, core.elementwise_ops + has_operand(node, bias) * inputs)
 
     return count
+
+
+def _multi_head_scores(node: Node, past: int = 6) -> Scores:
+    batch, heads, length, keys, size, value_size = _multi_head(node)
+    return Scores(batch * heads, length, _keys_with_cache(node, keys, past), size, value_size)
 
 
 def _multi_head(node: Node) -> tuple[int, int, int, int, int, int]:
@@ -120,16 +141,21 @@ def group_query_attention(node: Node) -> Effort:
     Q is [batch, S, heads·size], or Q, K and V are packed along the last dimension; the past key [batch, kv heads, T,
     size] says how long the cache is.
     """
+    scores, heads, shared = _grouped_scores(node), integer(node, "num_heads"), integer(node, "kv_num_heads")
+    masks = 1 + has_operand(node, 10) + _SOFTCAP * (number(node, "softcap", 0.0) != 0.0)
+    core = scores.effort(masks)
+    tokens = scores.heads // heads * scores.queries
+    rotated = 3 * tokens * scores.key_size * (heads + shared) * integer(node, "do_rotary")
+    return Effort(core.macs, core.elementwise_ops + rotated)
+
+
+def _grouped_scores(node: Node) -> Scores:
     heads, shared = integer(node, "num_heads"), integer(node, "kv_num_heads")
     batch, length, hidden = operand_shape(node)
     if not heads or not shared:
         raise UnknownWork("attributes num_heads and kv_num_heads are absent")
     size = hidden // (heads if has_operand(node, 1) else heads + 2 * shared)
-    keys = length + _cached(node, 3)
-    masks = 1 + has_operand(node, 10) + _SOFTCAP * (number(node, "softcap", 0.0) != 0.0)
-    core = attend(batch * heads * length * keys, size, size, masks)
-    rotated = 3 * batch * length * size * (heads + shared) * integer(node, "do_rotary")
-    return Effort(core.macs, core.elementwise_ops + rotated)
+    return Scores(batch * heads, length, length + _cached(node, 3), size, size)
 
 
 def flex_attention(node: Node) -> Effort:
@@ -166,3 +192,10 @@ ATTENTION: Mapping[str, CountWork] = {
     "com.microsoft.GroupQueryAttention": group_query_attention,
     "com.microsoft.LinearAttention": linear_attention,
 }
+
+SCORES: Mapping[str, Callable[[Node], Scores]] = {
+    "onnx.Attention": _scores,
+    "com.microsoft.MultiHeadAttention": _multi_head_scores,
+    "com.microsoft.GroupQueryAttention": _grouped_scores,
+}
+"""Operators that are two products and a softmax, and no product besides."""

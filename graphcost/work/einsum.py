@@ -7,7 +7,8 @@ needs later is contracted: multiply-adds. Two operands that contract nothing are
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from graphcost.ir import Node
 from graphcost.operators import CountWork, Effort, UnknownWork
@@ -22,11 +23,7 @@ def einsum(node: Node) -> Effort:
 
     Not counted: what a better order of the operands saves.
     """
-    terms, output = _equation(text(node, "equation"), [len(operand_shape(node, i)) for i in range(len(node.operands))])
-    sizes: dict[str, int] = {}
-    for slot, term in enumerate(terms):
-        for index, dim in zip(term, operand_shape(node, slot)):
-            sizes[index] = max(sizes.get(index, 1), dim)
+    terms, output, sizes = _sized(node)
     macs = elementwise = 0
     left: Sequence[str] = tuple(dict.fromkeys(terms[0]))
     for position, right in enumerate(terms[1:], start=2):
@@ -34,6 +31,36 @@ def einsum(node: Node) -> Effort:
         left, joined = _join(left, right, needed, sizes)
         macs, elementwise = macs + joined.macs, elementwise + joined.elementwise_ops
     return Effort(macs, elementwise + _summed_away(left, set(output), sizes))
+
+
+Product: TypeAlias = "tuple[int, int, int, int]"
+"""Batch, rows, columns and summed length."""
+
+
+def products_of(node: Node) -> Iterator[Product]:
+    """The matrix products, in the order in which operands are joined: one for each pair that contracts something."""
+    terms, output, sizes = _sized(node)
+    left: Sequence[str] = tuple(dict.fromkeys(terms[0]))
+    for position, right in enumerate(terms[1:], start=2):
+        needed = {*output, *(index for term in terms[position:] for index in term)}
+        shared, both = set(left) & set(right), dict.fromkeys((*left, *right))
+        kept = [index for index in both if index in needed]
+        summed = _count([index for index in both if index in shared - needed], sizes)
+        if shared - needed:
+            rows, columns = ([i for i in kept if i in side and i not in shared] for side in (set(left), set(right)))
+            batch = _count([index for index in kept if index in shared], sizes)
+            yield batch, _count(rows, sizes), _count(columns, sizes), summed
+        left = kept
+
+
+def _sized(node: Node) -> tuple[list[list[str]], list[str], Mapping[str, int]]:
+    """The indices of each operand and of the result, and how long each index is."""
+    terms, output = _equation(text(node, "equation"), [len(operand_shape(node, i)) for i in range(len(node.operands))])
+    sizes: dict[str, int] = {}
+    for slot, term in enumerate(terms):
+        for index, dim in zip(term, operand_shape(node, slot)):
+            sizes[index] = max(sizes.get(index, 1), dim)
+    return terms, output, sizes
 
 
 def _join(
