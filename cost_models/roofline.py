@@ -77,7 +77,7 @@ class Roofline:
         if compute_ms is None or memory_ms is None:
             what = f"peak rate in {query.precision}" if compute_ms is None else "memory bandwidth"
             return Refusal(f"the {what} of {device.id} is not known")
-        launch_ms = (device.kernel_floor_us or FLOOR_US) * self.launch_floors / 1e3
+        launch_ms = query.steps * (device.kernel_floor_us or FLOOR_US) * self.launch_floors / 1e3
         latency_ms = max(compute_ms, memory_ms) + launch_ms
         low, high = self.interval
         bound = _bound(compute_ms, memory_ms, launch_ms)

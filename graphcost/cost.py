@@ -61,6 +61,8 @@ class KernelQuery:
     """Operators fused behind the first of them, or behind a pooling: ("Add", "Relu")."""
     window: Window | None = None
     """Of the first convolution or pooling inside."""
+    steps: int = 1
+    """Launches that wait for one another: the time steps of a recurrent layer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,17 @@ def query_of(node: Node, work: NodeWork, operators: Operators) -> KernelQuery:
         contractions=geometry.contractions,
         epilogue=geometry.epilogue,
         window=geometry.window,
+        steps=_steps(node),
     )
+
+
+def _steps(node: Node) -> int:
+    """The time steps of a recurrent layer: each needs the state that the one before it has made. TensorRT's ONNX parser
+    makes a loop of it (onnx-tensorrt, RNNHelpers); that a pass of the loop is one launch is inferred."""
+    first = node.operand(0) if kind_of(node) == "rnn" else None
+    dims = first.type.dims if first is not None and isinstance(first.type, TensorType) else None
+    length = dims[node.attrs.get("layout", 0) == 1] if dims is not None and len(dims) > 1 else 1
+    return max(length, 1) if isinstance(length, int) else 1
 
 
 def queries_of(graph: Graph, table: Mapping[Node, NodeWork], operators: Operators) -> list[KernelQuery]:

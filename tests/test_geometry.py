@@ -195,6 +195,11 @@ def test_each_step_of_a_recurrent_layer_is_a_product_of_input_and_state():
     assert (found.kind, found.batch, found.m, found.n, found.k) == ("gemm", 20 * 2, 3, 64, 32 + 16)
 
 
+def test_a_recurrent_layer_may_have_its_batch_first():
+    text = HIDDEN["lstm"].replace("20,3,32", "3,20,32").replace("20,2,3,16", "3,20,2,16")
+    assert one(text.replace("direction", "layout=1 direction")) == one(HIDDEN["lstm"])
+
+
 def test_what_einsum_sums_is_the_depth_of_a_batch_of_products():
     found = one(HIDDEN["einsum"])
     assert (found.batch, found.m, found.n, found.k) == (6, 10, 12, 8)
@@ -213,3 +218,11 @@ def _queries(found: Run) -> list[KernelQuery]:
 
     operators = registry().operators
     return queries_of(found.graph, work_table(found.graph, operators), operators)
+
+
+def test_a_recurrent_layer_is_launched_step_by_step():
+    from harness import registry
+
+    graph, operators = parse_graph(HIDDEN["lstm"]), registry().operators
+    (query,) = queries_of(graph, work_table(graph, operators), operators)
+    assert query.steps == 20

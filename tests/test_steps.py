@@ -47,6 +47,12 @@ def fully_connected(inputs: int, results: int) -> KernelQuery:
     return KernelQuery("gemm", "onnx.Gemm", "f16", (), (), work, contractions=(found,))
 
 
+def pooling(channels: int, size: int, window: int) -> KernelQuery:
+    results = channels * size**2
+    work = Work(0, results * window**2, results * 2, results * 2)
+    return KernelQuery("pool", "onnx.MaxPool", "f16", (), (), work)
+
+
 def moving(bytes: int, kind: str = "copy") -> KernelQuery:
     return KernelQuery(kind, "onnx.Transpose", "f16", (), (), Work(0, 0, bytes // 2, bytes // 2))
 
@@ -96,6 +102,20 @@ def test_narrower_types_are_not_slower_where_the_hardware_is_faster_in_them():
         large = [latency(conv(256, 256, precision=precision), device) for precision in ("i8", "f16", "f32")]
         assert large == sorted(large)
     assert latency(conv(256, 256)) < latency(conv(256, 256, precision="f32"))
+
+
+def test_int8_is_never_slower_than_the_half_precision_whose_parameters_it_takes():
+    for device in (ORIN, XAVIER):
+        for half in (depthwise(192, 28), fully_connected(1280, 1000), conv(), moving(10**6), pooling(256, 20, 13)):
+            byte = replace(half, precision="i8", work=replace(half.work, bytes_read=half.work.bytes_read // 2))
+            assert latency(byte, device) <= latency(half, device)
+
+
+def test_the_steps_of_a_recurrent_layer_are_launched_one_after_another():
+    one = replace(fully_connected(256, 512), kind="rnn")
+    launch_ms = latency(replace(one, steps=2)) - latency(one)
+    assert latency(replace(one, steps=100)) == pytest.approx(latency(one) + 99 * launch_ms)
+    assert launch_ms > 0.004
 
 
 def test_no_kernel_is_faster_than_its_arithmetic_or_its_memory_allow():

@@ -89,6 +89,7 @@ class Features:
     bytes_per_s: float  # peak of the memory
     largest_share: float  # of that peak, which any kernel can have: 1, or less where a sustained rate was measured
     launch_scale: float  # cycles of a launch against those at 1 GHz
+    launches: Floats  # that wait for one another
 
     def __len__(self) -> int:
         return len(self.family)
@@ -107,7 +108,7 @@ def features_of(
     """The features of kernels that all compute in one precision."""
     parts = [part for at, query in enumerate(queries) for part in _parts(at, query)]
     family = np.array([_family(query) for query in queries], np.int64)
-    cuda = device.peak_flops_per_s("f16" if precision == "f16" else "f32", "cuda") or np.inf
+    cuda = _cuda_flops_per_s(device, precision)
     elementwise_s = np.array([query.work.elementwise_ops for query in queries], float) * 2.0 / cuda
     bandwidth = device.dram_peak_bytes_per_s or np.inf
     return Features(
@@ -118,9 +119,19 @@ def features_of(
         bytes_per_s=bandwidth,
         largest_share=_largest_share(device),
         launch_scale=1000.0 / device.gpu_clock_mhz,
+        launches=np.array([query.steps for query in queries], float),
         parts=_parts_of(parts, cuda, device.sm_count),
         tiles=_tiles_of(parts, device, precision, candidates, bandwidth),
     )
+
+
+def _cuda_flops_per_s(device: DeviceProfile, precision: NumericKind) -> float:
+    """The peak of what runs on CUDA cores and is no tiled product. INT8 has no rows of its own and takes the parameters
+    of FP16, so it takes FP16's rate too where that is the larger one: of two types that it may use TensorRT would not
+    choose the slower one."""
+    types = {"f16": ("f16",), "i8": ("f16", "f32")}.get(precision, ("f32",))
+    rates = [device.peak_flops_per_s(each, "cuda") for each in types]
+    return max((rate for rate in rates if rate), default=np.inf)
 
 
 def _largest_share(device: DeviceProfile) -> float:

@@ -164,7 +164,7 @@ def _where(mask: Mask, values: Floats) -> Floats:
 def _assembled(features: Features, theta: Floats, compute_s: Floats, tactic: Ints) -> Latency:
     share = np.minimum(np.exp(theta[_BANDWIDTHS[features.family]]), features.largest_share)
     memory_s = features.bytes / (features.bytes_per_s * share)
-    launch_s = np.exp(theta[_launches(features)]) * features.launch_scale * 1e-6
+    launch_s = np.exp(theta[_launches(features)]) * features.launch_scale * features.launches * 1e-6
     busy_s = (compute_s**_NORM + memory_s**_NORM) ** (1 / _NORM)
     return Latency(busy_s + launch_s, compute_s, memory_s, launch_s, tactic)
 

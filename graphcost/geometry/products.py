@@ -58,7 +58,8 @@ def attention(node: Node) -> tuple[Contraction, Contraction]:
 
 def recurrent(node: Node) -> Contraction:
     """W and R side by side meet input and state, for each step and direction: gates · hidden columns."""
-    steps, batch = operand_shape(node)[:2]
+    first, second, _ = operand_shape(node)
+    steps, batch = (second, first) if integer(node, "layout") else (first, second)
     directions, columns, inputs = operand_shape(node, 1)
     hidden = operand_shape(node, 2)[2]
     return gemm(steps * directions, batch, columns, inputs + hidden)
