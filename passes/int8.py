@@ -13,12 +13,13 @@ keep their attention out of INT8 (inferred from TensorRT's statements that such 
 
 _PASSING = (
     "Relu LeakyRelu PRelu Clip Sigmoid Tanh HardSigmoid HardSwish Elu Softplus Mish Swish Add Sub Mul Sum Max Min"
-    " MaxPool AveragePool GlobalAveragePool GlobalMaxPool Resize Concat Split Slice Pad Identity"
+    " BatchNormalization MaxPool AveragePool GlobalAveragePool GlobalMaxPool Resize Concat Split Slice Pad Identity"
     " Reshape Flatten Squeeze Unsqueeze Transpose DepthToSpace SpaceToDepth"
 )
 INT8_PASSING = frozenset(f"onnx.{name}" for name in _PASSING.split())
 """Activations, pointwise operations, pooling and movements: they pass INT8 on where all they read is INT8. Seen in
-layer lists of calibrated engines (`PWN(…)`, ConvActPool, Concat retargeting in INT8)."""
+layer lists of calibrated engines (`PWN(…)`, ConvActPool, Concat retargeting in INT8). A batch norm that no convolution
+takes in is a Scale layer, which has INT8 (TensorRT support matrix, "Layers and precisions": IScaleLayer)."""
 
 INTEGER_CONTRACTIONS = frozenset({
     "onnx.ConvInteger", "onnx.MatMulInteger", "onnx.QLinearConv", "onnx.QLinearMatMul", "com.microsoft.QLinearConv",
