@@ -33,6 +33,7 @@ PLUGIN = Plugin(
         "fuse-reductions": lazily("graphcost.passes.fuse_reductions", "FuseReductions"),
         "fuse-scale": lazily("graphcost.passes.fuse_scale", "FuseScale"),
         "fuse-stem": lazily("graphcost.passes.fuse_stem", "FuseStem"),
+        "inline-branches": lazily("graphcost.passes.inline_branches", "InlineBranches"),
         "in-place-activations": lazily("graphcost.passes.training.in_place", "InPlaceActivations"),
         "insert-reformats": lazily("graphcost.passes.insert_reformats", "InsertReformats"),
         "merge-concats": lazily("graphcost.passes.merge_concats", "MergeConcats"),

@@ -24,7 +24,7 @@ CASES = sorted(GOLDEN.glob("*/*.gcir"))
 PASSES = (
     "fold-shapes", "eliminate-noops", "canonicalize-slices", "canonicalize-layout", "canonicalize-arithmetic",
     "canonicalize-contraction", "quantize-weights", "reduce-to-pooling", "merge-concats", "fold-batch-norm",
-    "merge-duplicates",
+    "merge-duplicates", "inline-branches",
     "outline-groups", "dce", "merge-quantizers", "advance-quantizers", "delay-dequantizers",
     "pin-precision", "assign-precision",
     "fuse-convolution", "fuse-pointwise", "fuse-epilogue", "fuse-quantizers", "fuse-stem",

@@ -225,3 +225,9 @@ def test_a_kernel_far_larger_than_all_that_were_fitted_is_worth_measuring():
     assert cost(conv(64), board).extrapolates == ()
     assert cost(conv(256), board).extrapolates == ("the depth of a product 2,304, measured up to 576",)
     assert cost(conv(256), replace(NANO, largest_kernels={})).extrapolates == ()
+
+
+def test_multiply_adds_that_no_product_stands_for_are_not_priced_as_nothing():
+    loop = KernelQuery("control", "onnx.Loop", "f16", (), (), Work(10**9, 0, 10**6, 10**6))
+    (refusal,) = STEPS.estimate([loop], NANO)
+    assert isinstance(refusal, Refusal) and "product inside it" in refusal.reason

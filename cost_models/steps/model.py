@@ -34,7 +34,7 @@ class Steps:
 
     def estimate(self, queries: Sequence[KernelQuery], device: DeviceProfile) -> list[Estimate]:
         """One answer for each query, in order; a refusal where the work, a rate or the kernels are not known."""
-        answers: list[Estimate] = [Refusal("the work of this kernel is not known, or beyond any board")] * len(queries)
+        answers: list[Estimate] = [Refusal(_NOT_COUNTED)] * len(queries)
         for precision, places in _by_precision(queries).items():
             group = [queries[at] for at in places]
             for at, answer in zip(places, self._of_one_precision(group, device, precision)):
@@ -119,11 +119,20 @@ def _unserved(features: Features) -> Mask:
     return kernels
 
 
+_NOT_COUNTED = "the work of this kernel, or of a product inside it, is not known, or beyond any board"
+
+
+def _is_counted(query: KernelQuery) -> bool:
+    """Whether all multiply-adds are those of products that tiles can be counted of: not so in a Loop."""
+    covered = sum(part.macs for part in query.contractions)
+    return query.work_known and covered >= query.work.macs and all(map(countable, query.contractions))
+
+
 def _by_precision(queries: Sequence[KernelQuery]) -> Mapping[NumericKind, list[int]]:
     """Places of the queries whose work is known, and not beyond all boards, and that launch something."""
     places: dict[NumericKind, list[int]] = {}
     for at, query in enumerate(queries):
-        if query.work_known and query.launches and all(map(countable, query.contractions)):
+        if query.launches and _is_counted(query):
             places.setdefault(computes_in(query.precision), []).append(at)
     return places
 
