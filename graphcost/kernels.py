@@ -35,7 +35,7 @@ _KINDS: Mapping[str, str] = {
         "resize": "Resize GridSample AffineGrid Col2Im CenterCropPad",
         "reformat": "reformat noop",
         "quantize": "QuantizeLinear DequantizeLinear DynamicQuantizeLinear",
-        "sort": "TopK Unique NonMaxSuppression NonZero",
+        "sort": "TopK Unique NonMaxSuppression NonZero BatchedNMSDynamic_TRT BatchedNMS_TRT EfficientNMS_TRT",
         "shape": "Shape Size",
         "control": "If Loop Scan SequenceMap",
         "random": "RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial",

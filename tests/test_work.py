@@ -563,3 +563,15 @@ def test_a_branch_that_is_known_to_be_taken_is_the_one_that_counts():
 
 def test_control_flow_that_lost_its_body_is_unknown():
     assert counted("onnx.Loop", [None, None, f32(4)], [f32(4)]).unknown == "no work formula for onnx.Loop"
+
+
+def test_suppression_plug_ins_sort_what_they_go_on_with_and_compare_it_with_what_is_kept():
+    efficient = counted(
+        "TRT.EfficientNMS_TRT", [f32(2, 8400, 4), f32(2, 8400, 80)], [f32(2, 100)] * 4, {"max_output_boxes": 100}
+    )
+    each = 8400 * 80 * (1 + 12) + 100 * 4096 * 13
+    assert efficient.work.elementwise_ops == 2 * each and efficient.unknown is None
+    batched = counted(
+        "onnx.BatchedNMS_TRT", [f32(1, 512, 1, 4), f32(1, 512, 3)], [f32(1, 50)] * 4, {"topK": 64, "keepTopK": 50}
+    )
+    assert batched.work.elementwise_ops == 3 * (512 * 6 + 64 * 64 * 13) + 3 * 64 * 6

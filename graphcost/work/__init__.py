@@ -27,6 +27,7 @@ from .elementwise import ELEMENTWISE
 from .movement import MOVEMENT
 from .node import NodeWork, Work, graph_work, node_work, work_table
 from .normalization import NORMALIZATION
+from .plugins import PLUGINS
 from .pooling import POOLING
 from .quantization import QUANTIZATION
 from .recurrent import RECURRENT
@@ -58,6 +59,7 @@ WORK: Mapping[str, CountWork] = {
     **TREES,
     **STRINGS,
     **CONTRIB,
+    **PLUGINS,
     **CONTRIB_ATTENTION,
 }
 """By operator name; no name is in two families."""

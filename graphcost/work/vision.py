@@ -22,7 +22,7 @@ from .sizes import (
 
 _NEIGHBOURS = {"nearest": 1, "linear": 2, "bilinear": 2, "cubic": 4, "bicubic": 4}
 """Neighbours along one axis that a sample weighs."""
-_OVERLAP = 13
+OVERLAP = 13
 """Two boxes: 4 maxima and minima, 2 differences, 2 clamps, 1 product, sum of areas less the common one (2), 1 division,
 1 comparison."""
 
@@ -82,7 +82,7 @@ def non_max_suppression(node: Node) -> Effort:
     classes = operand_shape(node, 1)[1]
     most = constant(node, 2)
     kept = min(int(most[0]), boxes) if most else boxes
-    return Effort(elementwise_ops=batch * classes * (sort_steps(boxes) + kept * boxes * _OVERLAP))
+    return Effort(elementwise_ops=batch * classes * (sort_steps(boxes) + kept * boxes * OVERLAP))
 
 
 def determinant(node: Node) -> Effort:
