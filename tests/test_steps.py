@@ -185,6 +185,27 @@ def test_a_type_without_fitted_parameters_takes_those_of_the_nearest():
     assert parameters_of(device, "i8")[NAMES.index("conv_utilisation")] == pytest.approx(np.log(0.33))
 
 
+def test_waits_that_stand_in_shrink_with_the_rate_of_multiplications():
+    """FP16 : TF32 is 4 : 1 on an RTX 3090 and 2 : 1 on an A100; operands of 32 bits are twice as many bytes."""
+    waits = {"idle_rounds": 0.4, "prologue_depth": 100.0, "gather_taps": 0.4, "edge_cost": 0.2, "conv_utilisation": 0.9}
+
+    def brought(name: str, precision: str) -> list[float]:
+        theta = parameters_of(replace(load_device(name), fitted={"f16": waits}), precision)
+        return np.exp([theta[NAMES.index(wait)] for wait in waits]).tolist()
+
+    assert brought("rtx3090", "tf32") == pytest.approx([0.1, 25, 0.1, 0.1, 0.9])
+    assert brought("a100-80gb-pcie", "tf32") == pytest.approx([0.2, 50, 0.2, 0.2, 0.9])
+    assert brought("rtx3090", "f32") == pytest.approx([0.1, 25, 0.1, 0.1, 0.9])
+    for name, precision in (("xavier-nx", "f32"), ("nano", "f32"), ("orin-nano", "i8"), ("rtx3090", "f16")):
+        assert brought(name, precision) == pytest.approx(list(waits.values()))
+
+
+def test_networks_in_fp32_have_one_set_of_parameters_where_they_are_fitted_as_one():
+    device = replace(load_device("rtx3090"), fitted={"tf32": {"idle_rounds": 0.3}, "f16": {"idle_rounds": 0.4}})
+    for precision in ("f32", "tf32"):
+        assert parameters_of(device, precision)[NAMES.index("idle_rounds")] == pytest.approx(np.log(0.3))
+
+
 def test_gradients_are_those_of_the_latencies():
     assert isinstance(STEPS, Fittable)
     networks = [[conv(), depthwise(64, 28), moving(10**6)], [conv(48, 96, window=1), moving(10**5, "pool")]]

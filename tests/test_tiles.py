@@ -12,8 +12,10 @@ from graphcost.cost_models.tiles import (
     Limits,
     blocks_per_sm,
     catalogue_of,
+    launchable,
     limits_of,
     read_kernels,
+    shares_of_peak,
     tile_terms,
 )
 
@@ -153,6 +155,34 @@ def test_occupancy_is_what_the_scarcest_resource_allows():
     small = only("volta_h884cudnn_64x64_ldg8_relu_exp_nhwc_tn_v1", precision="f16")
     # 128 threads of 72 registers: 7 by registers; 2 stages of 128 x 32 halves, 16 KiB: 6 by shared memory
     assert blocks_per_sm(small, "f16", V100).tolist() == [6]
+
+
+def test_a_kernel_is_there_only_where_its_block_fits_into_shared_memory():
+    """Engines of RTX 3090 and RTX 3060 have no other TF32 convolutions than these."""
+    catalogue = catalogue_of("sm_86", "tf32", "conv")
+    fits = launchable(catalogue, "tf32", limits_of(load_device("rtx3090")))
+    convolutions = [k for k, there in zip(catalogue.kernels, fits) if there and not k.pointwise_only]
+    assert {(k.tile_m, k.tile_n, k.stages) for k in convolutions} == {(128, 128, 4), (128, 32, 1), (128, 16, 1)}
+    assert launchable(catalogue, "tf32", limits_of(load_device("a100-80gb-pcie"))).all()
+    assert launchable(catalogue_of("sm_87", "f16", "conv"), "f16", limits_of(load_device("agx-orin"))).all()
+    kernel = next(k for k in catalogue.kernels if (k.tile_m, k.tile_n, k.tile_k) == (128, 128, 16))
+    # four slices of 16 x (128 + 128) floats: 64 KiB, and one that the system keeps
+    room = [Limits(82, 1536, kib * 1024) for kib in (64, 65)]
+    assert [launchable(Catalogue.of([kernel]), "tf32", limits).item() for limits in room] == [False, True]
+    terms = tile_terms(Columns.of([conv(256, 256, 14)]), Catalogue.of([kernel]), room[0], "tf32")
+    assert not terms.eligible.any()
+
+
+def test_loading_operands_weighs_more_the_smaller_the_tile_of_a_thread_and_the_more_lanes_there_are():
+    kernels = [k for k in catalogue_of("sm_86", "f32", "conv").kernels if "nchw_tilesize" in k.name]
+    catalogue = Catalogue.of([k for k in kernels if (k.tile_m, k.tile_n) in ((128, 64), (64, 64), (32, 32))])
+    # threads of 8x8, 8x4 and 4x4 results: 4, 3 and 2 loads of two clocks beside 16, 8 and 4 clocks on 128 lanes
+    assert shares_of_peak(catalogue, 256).tolist() == pytest.approx([16 / 24, 8 / 14, 4 / 8])
+    assert shares_of_peak(catalogue, 128).tolist() == pytest.approx([32 / 40, 16 / 22, 8 / 12])
+    for architecture in ("sm_53", "sm_62", "sm_72", "sm_75"):
+        assert (shares_of_peak(catalogue_of(architecture, "f32", "conv"), 256) == 1).all()
+    for precision in ("f16", "tf32", "i8"):
+        assert (shares_of_peak(catalogue_of("sm_86", precision, "conv"), 256) == 1).all()
 
 
 def test_nothing_is_computed_in_less_than_its_own_multiply_adds():

@@ -14,7 +14,7 @@ from graphcost.cost import KernelQuery
 from graphcost.device import DeviceProfile
 from graphcost.geometry import Contraction
 
-from ..tiles import Columns, TileTerms, limits_of, tile_terms
+from ..tiles import Catalogue, Columns, TileTerms, limits_of, tile_terms
 from .kernels import SERVED, Candidates, NumericKind
 
 Ints = NDArray[np.int64]
@@ -73,7 +73,7 @@ class Tiles:
     rounds: Floats  # tiles that the busiest SM computes one after another
     depth: Floats  # K, padded
     edge: Floats  # (1/Mt + 1/Nt) in units of a tile of 128 x 128
-    split_s: Floats  # partial sums of a split K through memory
+    beside_s: Floats  # partial sums of a split K through memory, waits for operands that nothing else fills
 
 
 @dataclass(frozen=True)
@@ -218,13 +218,15 @@ def _tiles_of(
         rounds=np.where(winograd, _winograd_rounds(columns, device.sm_count), terms.busy_rounds).astype(float),
         depth=np.where(winograd, _winograd_depth(columns), terms.steps * catalogue.tile_k).astype(float),
         edge=np.broadcast_to((1 / catalogue.tile_m + 1 / catalogue.tile_n) * 64, winograd.shape),
-        split_s=_split_s(terms, bandwidth),
+        beside_s=_beside_s(terms, catalogue, device, bandwidth),
     )
 
 
-def _split_s(terms: TileTerms, bandwidth: float) -> Floats:
-    split: Floats = terms.split_bytes / bandwidth
-    return split
+def _beside_s(terms: TileTerms, catalogue: Catalogue, device: DeviceProfile, bandwidth: float) -> Floats:
+    """Of a block's waits those of one block count: several on an SM fill each other's."""
+    step_clocks = np.array([kernel.step_clocks for kernel in catalogue.kernels])
+    beside: Floats = terms.split_bytes / bandwidth + terms.steps * step_clocks / (device.gpu_clock_mhz * 1e6)
+    return beside
 
 
 def _winograd_rounds(columns: Columns, sm_count: int) -> Ints:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from graphcost.device import DeviceProfile
 
-from ..tiles import Catalogue, catalogue_of
+from ..tiles import Catalogue, catalogue_of, shares_of_peak
 
 Mask = NDArray[np.bool_]
 
@@ -54,6 +54,7 @@ def candidates_of(device: DeviceProfile, precision: NumericKind) -> Candidates |
     rates = np.array([tensor if kernel.unit == "tensor" else cuda for kernel in catalogue.kernels])
     if not rates.any():
         return None
+    rates = rates * shares_of_peak(catalogue, device.fp32_flops_per_clock_per_sm or 0.0)
     return Candidates(catalogue, _serves(catalogue), rates / (2.0 * device.sm_count))
 
 

@@ -84,7 +84,7 @@ def tactic_seconds(features: Features, value: dict[str, float]) -> Floats:
     (rounds + idle) · tile/(rate·utilisation) · (depth·(1 + gather/taps) + prologue) · (1 + edge cost)
     """
     depth = features.tiles.depth * _gathered(features, value) + _prologue(features, value)
-    times = _per_depth_s(features, value) * depth + features.tiles.split_s
+    times = _per_depth_s(features, value) * depth + features.tiles.beside_s
     return np.where(features.tiles.possible, times, _NEVER_S)
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from .catalogue import Catalogue, Kernel, catalogue_of, read_kernels
 from .columns import Columns, countable
-from .occupancy import Limits, blocks_per_sm, limits_of
+from .occupancy import Limits, blocks_per_sm, launchable, limits_of
+from .operands import shares_of_peak
 from .terms import TileTerms, eligible, tile_terms
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "blocks_per_sm",
     "catalogue_of",
     "eligible",
+    "launchable",
     "limits_of",
     "read_kernels",
+    "shares_of_peak",
     "tile_terms",
 ]

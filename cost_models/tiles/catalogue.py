@@ -59,6 +59,8 @@ class Kernel:
     max_channels: int = _NO_LIMIT
     max_rows: int = _NO_LIMIT
     shared_memory: bool = True
+    load_clocks: float = 0.0  # of shared memory, for four operands of each thread of a warp; 0: not told apart
+    step_clocks: float = 0.0  # that a block waits at each step, with nobody else on its SM; 0: not told apart
 
     def runs_on(self, architecture: str) -> bool:
         return not self.architectures or architecture in self.architectures
@@ -140,7 +142,9 @@ def _expanded(table: Mapping[str, Any]) -> Iterator[Kernel]:
             )
 
 
-_OPTIONAL = ("align", "winograd", "pointwise_only", "max_channels", "max_rows", "shared_memory")
+_OPTIONAL = (
+    "align", "winograd", "pointwise_only", "max_channels", "max_rows", "shared_memory", "load_clocks", "step_clocks",
+)  # fmt: skip
 
 
 def _name(pattern: str, m: int, n: int, k: int, stages: int, split: int) -> str:

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from .catalogue import Catalogue, Ints
 from .columns import Columns
-from .occupancy import Limits, blocks_per_sm
+from .occupancy import Limits, Mask, blocks_per_sm, launchable
 
 Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 _ACCUMULATOR_BYTES = 4
 
@@ -21,7 +20,7 @@ _ACCUMULATOR_BYTES = 4
 class TileTerms:
     """Arrays of shape (contractions, tactics)."""
 
-    eligible: Mask  # whether the kernel can compute the contraction at all
+    eligible: Mask  # whether the kernel can compute the contraction at all, and be launched
     tiles: Ints  # blocks: tiles x split of K x independent products
     waves: Ints  # rounds of blocks: ceil(tiles / slots)
     busy_rounds: Ints  # tiles that the busiest SM computes one after another: ceil(tiles / SMs)
@@ -52,7 +51,7 @@ def tile_terms(columns: Columns, catalogue: Catalogue, limits: Limits, precision
     tile_macs = catalogue.tile_m * catalogue.tile_n * catalogue.tile_k * steps * direct
     rounds = _ceil(tiles, limits.sm_count)
     return TileTerms(
-        eligible=eligible(columns, catalogue),
+        eligible=eligible(columns, catalogue) & launchable(catalogue, precision, limits),
         tiles=tiles,
         waves=_ceil(tiles, slots),
         busy_rounds=rounds,
