@@ -148,6 +148,14 @@ def test_padded_channels_cost_what_their_padding_costs():
     assert three.padded_macs.item() == eight.padded_macs.item()
 
 
+def test_an_image_in_int8_is_not_padded_to_whole_vectors_of_32_channels():
+    kernel = only(
+        "sm72_xmma_fprop_implicit_gemm_interleaved_i8i8_i8i32_f32_tilesize128x64x64_tensor8x8x16", "sm_72", "i8"
+    )
+    image, deep = (tile_terms(Columns.of([conv(c, 64, 56)]), kernel, V100, "i8") for c in (3, 32))
+    assert image.steps.item() == -(-9 * 8 // 64) and deep.steps.item() == -(-9 * 32 // 64)
+
+
 def test_occupancy_is_what_the_scarcest_resource_allows():
     catalogue = only("volta_h884cudnn_256x128_ldg8_relu_exp_nhwc_tn_v1", precision="f16")
     # 256 threads of 128 accumulators and 40 registers more: 43,008 of 65,536

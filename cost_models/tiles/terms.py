@@ -14,6 +14,10 @@ from .occupancy import Limits, Mask, blocks_per_sm, launchable
 Floats = NDArray[np.float64]
 
 _ACCUMULATOR_BYTES = 4
+_INT8_VECTOR, _IMAGE_CHANNELS, _IMAGE_VECTOR = 32, 4, 8
+"""Kernels over vectors of 32 channels have variants for an image, which read it in vectors of 4 (CHW4). The first layer
+of a ResNet-18 in INT8 takes 0.073 ms on an A100 (ConvActPool, trex_tv-resnet18_A100_b32_qat-residual): channels padded
+to 32 would take 0.178, to 8 they take 0.065, to 4 they would take 0.046."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,9 @@ def _pixels(columns: Columns, catalogue: Catalogue) -> tuple[Ints, Floats]:
 
 def _depth(columns: Columns, catalogue: Catalogue) -> Ints:
     """The depth of the reduction with channels padded at every position of the window."""
-    return columns.taps * _ceil(columns.channels, catalogue.align) * catalogue.align
+    image = (columns.channels <= _IMAGE_CHANNELS) & (catalogue.align == _INT8_VECTOR)
+    align = np.where(image, _IMAGE_VECTOR, catalogue.align)
+    return columns.taps * _ceil(columns.channels, align) * align
 
 
 def _split_bytes(columns: Columns, catalogue: Catalogue) -> Ints:
