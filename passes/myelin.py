@@ -125,8 +125,10 @@ def _launch(graph: Graph, kernel: Kernel, nodes: Sequence[Node], region: str, le
 def _kernel_of(kernel: Kernel, nodes: Sequence[Node]) -> tuple[str, Mapping[str, Attr]]:
     """Operator and attributes: those of the attention, else the precision of the product, or the widest. A norm that
     was written out gives up its node for those in its body, so the kernel says that it is one."""
-    if kernel.kind == ATTENTION:
+    if kernel.kind == ATTENTION and nodes[0].bodies:
         return nodes[0].op, nodes[0].attrs
+    if kernel.kind == ATTENTION:  # an operator of the file, which counts by itself what a body would count again
+        return "group.attention", _precision(nodes[:1])
     if kernel.kind == GEMM:
         return "trt.gemm", _precision([node for node in nodes if role_of(node) == GEMM])
     family = {"family": "norm"} if any(node.op in NORMS for node in nodes) else {}
