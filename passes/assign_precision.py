@@ -21,7 +21,8 @@ from .retype import retype_all
 class AssignPrecision(Pass):
     """Decide in which type each node computes (attribute `precision`) and give values in memory the types that follow.
 
-    Only float32 is decided about; other types stay as exported. What the target allows decides:
+    Only float32 is decided about; other types stay as exported, but for INT8, which calibration brings to networks that
+    were exported in FP16 too. What the target allows decides:
 
     - FP16: every described operator computes in f16. Values between nodes and weights become f16; inputs and outputs
       of the network, small constants, what crosses the border of control flow or of an undescribed operator, and the
@@ -74,7 +75,8 @@ def _plan(graph: Graph, rules: Rules, floats: Floats, free: Set[Node]) -> dict[N
     pinned = {node: p for node in graph if isinstance(p := node.attrs.get("precision"), str)}
     undecided = [node for node in graph if node not in pinned]
     movable = {node for node in undecided if floats[node] == "f32" and node in free}
-    int8 = quantizable(graph, movable) if rules.calibrates else set()
+    halves = {node for node in undecided if floats[node] == "f16" and node in free}
+    int8 = quantizable(graph, movable | halves) if rules.calibrates else set()
     plan = {node: _decide(node, movable, int8, rules, floats) for node in undecided}
     return {**pinned, **{node: precision for node, precision in plan.items() if precision != "?"}}
 

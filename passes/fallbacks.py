@@ -40,7 +40,8 @@ class Falls:
         quantized = quantized_precision(node)
         if quantized is not None and precision != quantized:
             return None if quantized in computed_types(self.target) else self._lacking(quantized)
-        if precision not in _WIDE or self.floats[node] != "f32":
+        decided = ("f32", "f16") if self.rules.calibrates else ("f32",)
+        if precision not in _WIDE or self.floats[node] not in decided:
             return None
         lacking = next((kind for kind in self.target.lacking if node.op in _EXISTS_FOR.get(kind, {node.op})), None)
         if lacking is not None:

@@ -99,7 +99,7 @@ def _is_candidate(node: Node) -> bool:
 
 def _data(node: Node) -> list[Value]:
     """The floats that a node reads, weights aside."""
-    return [value for value in node.inputs if dtype_of(value) == "f32" and not value.is_weight]
+    return [value for value in node.inputs if dtype_of(value) in ("f32", "f16") and not value.is_weight]
 
 
 def _is_inside(value: Value, chosen: set[Node]) -> bool:

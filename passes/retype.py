@@ -20,12 +20,14 @@ def dtype_of(value: Value) -> str:
 
 
 def retype_all(graph: Graph, plan: Mapping[Node, str], fallback: str, is_free: Callable[[Node], bool]) -> None:
-    """Give every f32 value that may change the type in which it is kept."""
+    """Give every f32 value that may change the type in which it is kept; an f16 value only i8."""
     for value in tuple(graph.values()):
-        if dtype_of(value) != "f32" or not _may_change(value, is_free):
+        exported = dtype_of(value)
+        if exported not in ("f32", "f16") or not _may_change(value, is_free):
             continue
         kept = _weight_dtype(value, plan) if value.is_weight else _result_dtype(value, plan, fallback)
-        _set_dtype(value, kept)
+        if exported == "f32" or kept == "i8":
+            _set_dtype(value, kept)
 
 
 def _may_change(value: Value, is_free: Callable[[Node], bool]) -> bool:
