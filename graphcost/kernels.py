@@ -20,7 +20,7 @@ _KINDS: Mapping[str, str] = {
         "DynamicQuantizeMatMul MatMulIntegerToFloat",
         "attention": "Attention MultiHeadAttention GroupQueryAttention QAttention attention",
         "rnn": "RNN GRU LSTM DynamicQuantizeLSTM",
-        "pool": "MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool MaxUnpool MaxRoiPool RoiAlign "
+        "pool": "MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool MaxUnpool MaxRoiPool "
         "QLinearAveragePool QLinearGlobalAveragePool",
         "reduce": "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum "
         "ReduceSumSquare ArgMax ArgMin CumSum CumProd",
@@ -32,7 +32,7 @@ _KINDS: Mapping[str, str] = {
         "Unsqueeze Identity Trilu ReverseSequence Compress",
         "view": "concat_view slice_view",
         "gather": "Gather GatherElements GatherND Scatter ScatterElements ScatterND OneHot",
-        "resize": "Resize GridSample AffineGrid Col2Im CenterCropPad",
+        "resize": "Resize RoiAlign GridSample AffineGrid Col2Im CenterCropPad",
         "reformat": "reformat noop",
         "quantize": "QuantizeLinear DequantizeLinear DynamicQuantizeLinear",
         "sort": "TopK Unique NonMaxSuppression NonZero BatchedNMSDynamic_TRT BatchedNMS_TRT EfficientNMS_TRT",
