@@ -20,7 +20,8 @@ class CanonicalizeArithmetic(Pass):
 
     - a division by a known number is a product with its inverse, and a known number is added, not subtracted;
     - 1 / x is Reciprocal(x); x to the power of 2, ½ or -1 is x · x, Sqrt(x) or Reciprocal(x);
-    - of a sum or a product, the constant is the second operand.
+    - of a sum or a product, the constant is the second operand;
+    - a Sum of two tensors is an Add, as TensorRT's parser makes it (residual sums of Caffe2's and MXNet's exporters).
 
     One operation for each element stays one. Inferred: kernels made of such operations are bound by memory, and compute
     either form at the same cost.
@@ -108,10 +109,15 @@ def _is_float(node: Node) -> bool:
     return all(isinstance(v.type, TensorType) and v.type.dtype in FLOATS for v in (*node.inputs[:1], *node.results))
 
 
+def _sum(writing: _Writing, node: Node) -> _Form:
+    return ("onnx.Add", node.operands) if len(node.inputs) == len(node.operands) == 2 else None
+
+
 _FORMS: Mapping[str, Callable[[_Writing, Node], _Form]] = {
     "onnx.Div": _div,
     "onnx.Sub": _sub,
     "onnx.Pow": _pow,
+    "onnx.Sum": _sum,
     "onnx.Add": _commutative,
     "onnx.Mul": _commutative,
 }

@@ -18,7 +18,7 @@ POINTWISE = frozenset({
     "onnx.Exp", "onnx.Floor", "onnx.Gelu", "onnx.HardSigmoid", "onnx.HardSwish", "onnx.LeakyRelu", "onnx.Log",
     "onnx.Max", "onnx.Min", "onnx.Mish", "onnx.Mul", "onnx.Neg", "onnx.Pow", "onnx.Reciprocal", "onnx.Relu",
     "onnx.Round", "onnx.Selu", "onnx.Sigmoid", "onnx.Sin", "onnx.Softplus", "onnx.Softsign", "onnx.Sqrt", "onnx.Sub",
-    "onnx.Swish", "onnx.Tanh", "onnx.ThresholdedRelu", "group.gelu",
+    "onnx.Sum", "onnx.Swish", "onnx.Tanh", "onnx.ThresholdedRelu", "group.gelu",
 })  # fmt: skip
 """Activations, elementwise and unary layers: what a pointwise kernel can compute."""
 
