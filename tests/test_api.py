@@ -56,7 +56,7 @@ def test_without_a_device_work_and_memory_are_exact_and_time_is_unknown():
 
 
 def test_a_pass_is_inserted_as_an_object():
-    with pytest.raises(graphcost.PassFailed, match=r"pass 'break' failed \(after fold-shapes.*half way"):
+    with pytest.raises(graphcost.PassFailed, match=r"pass 'break' failed \(after inline-branches.*half way"):
         graphcost.run(RESNET, "nano", insert=[(Break(), "after:canonical")])
 
 
