@@ -118,6 +118,16 @@ def test_the_steps_of_a_recurrent_layer_are_launched_one_after_another():
     assert launch_ms > 0.004
 
 
+def test_a_convolution_in_narrow_groups_never_takes_longer_than_one_without():
+    for device, precision in ((NANO, "f16"), (XAVIER, "f16"), (ORIN, "f16"), (ORIN, "i8")):
+        dense = conv(128, 128, precision=precision)
+        (product,) = dense.contractions
+        for groups in (4, 16, 32, 64):
+            part = replace(product, groups=groups, n=128 // groups, k=product.k // groups)
+            grouped = replace(dense, kind="group-conv", contractions=(part,), work=replace(dense.work, macs=part.macs))
+            assert latency(grouped, device) <= latency(dense, device)
+
+
 def test_no_kernel_is_faster_than_its_arithmetic_or_its_memory_allow():
     query = conv(256, 256, window=5)
     assert latency(query, ORIN) > 2 * query.work.macs / ORIN.peak_flops_per_s("f16") * 1e3
