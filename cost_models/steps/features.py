@@ -174,8 +174,7 @@ def _part(at: int, contraction: Contraction) -> _Part:
 
 def _packed(contraction: Contraction) -> Contraction:
     """Narrow groups side by side, so that they fill the columns of a tile: one product over the channels of all of
-    them, with zeros between (`g8` in the names of kernels counts such groups). A convolution in 32 groups then never
-    takes longer than one without."""
+    them, with zeros between. Inferred from names of kernels, in which `g8` counts such groups."""
     together = min(_GROUP_COLUMNS // max(contraction.n, 1), contraction.groups)
     if together < 2 or _is_depthwise(contraction) or contraction.kind not in ("conv", "deconv"):
         return contraction
