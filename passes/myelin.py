@@ -28,7 +28,7 @@ def _is_half_gemm(node: Node) -> bool:
     return node.attrs.get("precision") in ("f16", "bf16") and role_of(node) == GEMM
 
 
-_CASTS = frozenset({"onnx.Cast", "onnx.CastLike"})
+_CASTS = frozenset({"onnx.Cast", "onnx.CastLike", "onnx.QuantizeLinear"})
 """They compute in what they convert to or from; what stands between them decides."""
 
 

@@ -20,7 +20,8 @@ LARGEST = 48
 """Nodes in one kernel. That there is a limit is assumed; kernels of more than a dozen operations are seen in names such
 as `__myl_ResAddMeaSubMulMeaAddSqrDivMulAdd_…`."""
 
-_EPILOGUES = frozenset({"onnx.Relu", "onnx.Gelu", "group.gelu", "onnx.Tanh", "onnx.Sigmoid", "onnx.Clip"})
+_EPILOGUES = frozenset({"onnx.Relu", "onnx.Gelu", "group.gelu", "onnx.Tanh", "onnx.Sigmoid", "onnx.Clip",
+                        "onnx.QuantizeLinear"})  # fmt: skip
 _LINEAR = frozenset({"onnx.Add", "onnx.Mul"})
 
 KGEN = "kgen"

@@ -27,19 +27,26 @@ _UNKNOWN_TO_MYELIN = frozenset({"onnx.Dropout", "onnx.BitShift"})
 
 def role_of(node: Node) -> str | None:
     """The part of a node; None for what Myelin leaves to others: convolutions, pooling, resizing, sorting, recurrent
-    layers, control flow, and what implicit quantization computes in INT8 (NVIDIA/TensorRT#2323)."""
-    if node.attrs.get("precision") == "i8" or any(elements_of(value) is None for value in node.results):
+    layers, control flow, and what implicit quantization computes in INT8 (NVIDIA/TensorRT#2323). That it quantizes in
+    the kernel which makes the tensor, where Q/DQ stand in the network, is inferred."""
+    calibrated = node.attrs.get("precision") == "i8" and node.op not in VIEWS and not _dequantizes(node)
+    if calibrated or any(elements_of(value) is None for value in node.results):
         return None
     if is_strided(node):
         return LAYOUT
     if node.op in NORMS | _SOFTMAX | REDUCTIONS:
         return ROWS
-    if node.op in _COPIED:
+    if node.op in _COPIED or node.op == "onnx.QuantizeLinear":
         return POINTWISE
     if node.op in _UNKNOWN_TO_MYELIN:
         return None
     kind = kind_of(node)
     return kind if kind in (GEMM, ATTENTION, POINTWISE) else None
+
+
+def _dequantizes(node: Node) -> bool:
+    """Whether Q/DQ of the network stand in a kernel, as they do where it computes in INT8 because they ask for it."""
+    return any(inner.op == "onnx.DequantizeLinear" for body in node.bodies for inner in body)
 
 
 def is_strided(node: Node) -> bool:
