@@ -53,6 +53,7 @@ PLUGIN = Plugin(
         "select-kernels": lazily("graphcost.passes.select_kernels", "SelectKernels"),
         "separate-parameters": lazily("graphcost.passes.training.separate_parameters", "SeparateParameters"),
         "set-io-formats": lazily("graphcost.passes.set_io_formats", "SetIoFormats"),
+        "weigh-int8": lazily("graphcost.passes.weigh_int8", "WeighInt8"),
         "training-form": lazily("graphcost.passes.training.training_form", "TrainingForm"),
     },
     operators=lazily("graphcost.passes.training.operators", "OPERATORS"),

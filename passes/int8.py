@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from graphcost.ir import Graph, Node, Value
 
 from .channelwise import is_constant
@@ -11,12 +13,13 @@ INT8_CONTRACTIONS = frozenset({"onnx.Conv", "onnx.ConvTranspose", "onnx.Gemm", "
 """With a constant weight these have INT8 kernels. A product of two activations stays in floats: calibrated networks
 keep their attention out of INT8 (inferred from TensorRT's statements that such fusions need Q/DQ)."""
 
-_PASSING = (
+_COMPUTING = (
     "Relu LeakyRelu PRelu Clip Sigmoid Tanh HardSigmoid HardSwish Elu Softplus Mish Swish Add Sub Mul Sum Max Min"
-    " BatchNormalization MaxPool AveragePool GlobalAveragePool GlobalMaxPool Resize Concat Split Slice Pad Identity"
-    " Reshape Flatten Squeeze Unsqueeze Transpose DepthToSpace SpaceToDepth"
+    " BatchNormalization MaxPool AveragePool GlobalAveragePool GlobalMaxPool Resize"
 )
-INT8_PASSING = frozenset(f"onnx.{name}" for name in _PASSING.split())
+_MOVING = "Concat Split Slice Pad Identity Reshape Flatten Squeeze Unsqueeze Transpose DepthToSpace SpaceToDepth"
+INT8_MOVING = frozenset(f"onnx.{name}" for name in _MOVING.split())
+INT8_PASSING = INT8_MOVING | frozenset(f"onnx.{name}" for name in _COMPUTING.split())
 """Activations, pointwise operations, pooling and movements: they pass INT8 on where all they read is INT8. Seen in
 layer lists of calibrated engines (`PWN(…)`, ConvActPool, Concat retargeting in INT8). A batch norm that no convolution
 takes in is a Scale layer, which has INT8 (TensorRT support matrix, "Layers and precisions": IScaleLayer)."""
@@ -77,7 +80,7 @@ def quantizable(graph: Graph, movable: set[Node]) -> set[Node]:
     turns out not to be i8 takes those that pass it on out of the set. Linear in the edges.
     """
     chosen = {node for node in graph if node in movable and _is_candidate(node)}
-    broken = {v for node in graph for v in _data(node) if not _is_inside(v, chosen)}
+    broken = {v for node in graph for v in _data(node) if not is_inside(v, chosen)}
     pending = [reader for value in broken for reader in value.readers]
     while pending:
         node = pending.pop()
@@ -102,5 +105,6 @@ def _data(node: Node) -> list[Value]:
     return [value for value in node.inputs if dtype_of(value) in ("f32", "f16") and not value.is_weight]
 
 
-def _is_inside(value: Value, chosen: set[Node]) -> bool:
+def is_inside(value: Value, chosen: Set[Node]) -> bool:
+    """Whether a value is in i8 where the chosen nodes compute in it: its producer and all its readers do."""
     return value.producer is not None and value.producer in chosen and all(reader in chosen for reader in value.readers)

@@ -10,7 +10,7 @@ from graphcost.target import Target
 from graphcost.types import FLOATS
 from graphcost.work.control import CONTROL
 
-from .int8 import INT8_CONTRACTIONS, is_explicit
+from .int8 import INT8_CONTRACTIONS, is_explicit, quantizable
 from .retype import dtype_of
 
 TF32_OPS = INT8_CONTRACTIONS | {
@@ -68,6 +68,12 @@ def computed_types(target: Target) -> frozenset[str]:
     int8 = device is None or device.supports("i8")
     fp8 = device is None or device.compute_capability >= _FIRST_WITH_FP8
     return frozenset({"i8"} if int8 else ()) | (_FP8 if fp8 else frozenset())
+
+
+def calibrated(graph: Graph, operators: Operators) -> set[Node]:
+    """The nodes that compute in i8 once the network is calibrated: of those that no pass has decided about."""
+    undecided = (node for node in graph if "precision" not in node.attrs and is_free(node, operators))
+    return quantizable(graph, {node for node in undecided if float_of(node) in ("f32", "f16")})
 
 
 def is_free(node: Node, operators: Operators) -> bool:

@@ -26,7 +26,7 @@ PASSES = (
     "canonicalize-contraction", "quantize-weights", "reduce-to-pooling", "merge-concats", "fold-batch-norm",
     "merge-duplicates", "inline-branches",
     "outline-groups", "dce", "merge-quantizers", "advance-quantizers", "delay-dequantizers",
-    "pin-precision", "assign-precision",
+    "pin-precision", "weigh-int8", "assign-precision",
     "fuse-convolution", "fuse-pointwise", "fuse-epilogue", "fuse-quantizers", "fuse-stem",
     "merge-siblings", "fuse-attention", "fold-padding", "fuse-reductions", "fuse-scale", "myelin", "pin-myelin",
     "retarget-slices", "retarget-concats", "copy-quantizers",
