@@ -13,6 +13,9 @@ CALIBRATED = Quantization()
 _KEEP_PARAMETERS = ("onnx.QuantizeLinear", "onnx.DequantizeLinear")
 """Their scales are f32 whatever is quantized."""
 
+_WIDE_PARAMETERS = ("onnx.BatchNormalization", "onnx.PRelu")
+"""Scales and slopes by channel multiply what was dequantized: they are never quantized themselves."""
+
 
 def dtype_of(value: Value) -> str:
     """The element type; `?` for what is no tensor."""
@@ -54,7 +57,7 @@ def _weight_dtype(value: Value, plan: Mapping[Node, str]) -> str:
     if any(node.op in _KEEP_PARAMETERS for node in value.readers):
         return "f32"
     precisions = {plan.get(node) for node in value.readers}
-    if precisions == {"i8"} and all(slot == 1 for _, slot in value.uses):
+    if precisions == {"i8"} and all(slot == 1 and node.op not in _WIDE_PARAMETERS for node, slot in value.uses):
         return "i8"
     return "f16" if "f16" in precisions and precisions <= {"f16", "i8"} else "f32"
 
