@@ -55,7 +55,7 @@ def test_a_modelled_version_is_taken_without_a_word(asked: str, found: str) -> N
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        ("5.1", "7.1"),
+        ("5.1", "6.0"),
         ("7.2", "7.1"),
         ("8.0", "8.2"),
         ("8.4", "8.5"),
@@ -79,7 +79,7 @@ def test_an_unknown_runtime_is_refused_in_one_sentence(name: str) -> None:
 
 
 def test_runtimes_are_listed_in_order_of_version_without_their_base() -> None:
-    versions = ["tensorrt-7.1", "tensorrt-8.2", "tensorrt-8.5", "tensorrt-8.6", "tensorrt-10.3"]
+    versions = ["tensorrt-6.0", "tensorrt-7.1", "tensorrt-8.2", "tensorrt-8.5", "tensorrt-8.6", "tensorrt-10.3"]
     assert list_runtimes() == ["onnx", "pytorch", "pytorch-1.6", *versions]
 
 
