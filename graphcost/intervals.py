@@ -5,6 +5,10 @@ scored by a model that never saw the family; an interval is the predicted latenc
 taken so that a new row falls inside with at least the asked probability whatever the distribution (Vovk et al. 2005;
 for latencies of layers: Wess et al. 2024, doi 10.1109/ACCESS.2024.3439850).
 
+Rows of one family err alike, so that it is families that are drawn anew and not rows: a family of many rows weighs as
+much as a few in the quantiles (the pooled distribution of Dunn, Wasserman and Ramdas 2022, doi
+10.1080/01621459.2022.2060112), else the interval would speak of sizes of known networks.
+
 A network's interval is calibrated on networks: the errors of its kernels partly cancel, so that it is narrower than the
 sum of theirs.
 """
@@ -12,8 +16,9 @@ sum of theirs.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from .cost import Cost, CostModel
@@ -21,9 +26,13 @@ if TYPE_CHECKING:
 
 COVERAGE = 0.9
 
+ROWS_OF_A_FAMILY = 10
+"""A family of more rows weighs as much as this many: sizes and widths of one network are no independent witnesses."""
+
 ENOUGH_FOR_A_BOARD = 39
 """So many rows give a board quantiles of its own: from 19 on a tail of 5 % can be told at all, by the most extreme row
-alone; with twice as many it does not hang on one row. Boards with fewer share the rows of all."""
+alone; with twice as many it does not hang on one row. Boards with fewer share the rows of all. Those of a large family
+count as they weigh."""
 
 
 class Factors(NamedTuple):
@@ -33,40 +42,84 @@ class Factors(NamedTuple):
     high: float
 
 
-def conformal_factors(ratios: Sequence[float], coverage: float = COVERAGE) -> Factors | None:
+class Kin(NamedTuple):
+    """A row that was left out: its family, and measured over predicted."""
+
+    family: str
+    ratio: float
+
+
+def family_weights(families: Sequence[str]) -> list[float]:
+    """What each row counts, that of a large family as part of it."""
+    sizes = Counter(families)
+    return [min(1.0, ROWS_OF_A_FAMILY / sizes[family]) for family in families]
+
+
+def conformal_factors(
+    ratios: Sequence[float], coverage: float = COVERAGE, weights: Sequence[float] | None = None
+) -> Factors | None:
     """The factors within which measured / predicted of a new row lies with at least this probability.
 
-    `ratios` are measured / predicted of rows that were left out. With n rows the quantile of level q is the
-    ceil(q·(n + 1))-th of them: each tail by itself where there are enough rows to tell it, else one for both sides.
-    None where even that cannot be told: below 9 rows for 90 %.
+    `ratios` are measured / predicted of rows that were left out, `weights` what each counts, the new one 1. With n rows
+    of weight 1 the quantile of level q is the ceil(q·(n + 1))-th of them: each tail by itself where there are enough
+    rows to tell it, else one for both sides. None where even that cannot be told: below 9 rows for 90 %.
     """
-    scores = sorted(map(math.log, ratios))
-    tail = (1 - coverage) / 2
-    cut = math.floor(tail * (len(scores) + 1) + 1e-9)
-    if cut >= 1:
-        return Factors(math.exp(scores[cut - 1]), math.exp(scores[-cut]))
-    rank = math.ceil(coverage * (len(scores) + 1) - 1e-9)
-    if rank > len(scores):
-        return None
-    width = sorted(map(abs, scores))[rank - 1]
-    return Factors(math.exp(-width), math.exp(width))
+    scores = [(math.log(ratio), weight) for ratio, weight in zip(ratios, weights or [1.0] * len(ratios))]
+    total = sum(weight for _, weight in scores) + 1
+    tail = (1 - coverage) / 2 * total
+    low, high = _outermost(sorted(scores), tail), _outermost(sorted(scores, reverse=True), tail)
+    if low is not None and high is not None:
+        return Factors(math.exp(low), math.exp(high))
+    width = _reaching(sorted((abs(score), weight) for score, weight in scores), coverage * total)
+    return None if width is None else Factors(math.exp(-width), math.exp(width))
 
 
-def board_factors(ratios: Mapping[str, Sequence[float]], coverage: float = COVERAGE) -> dict[str, Factors | None]:
+_ROUNDING = 1e-9
+
+_Scores: TypeAlias = "Sequence[tuple[float, float]]"
+
+
+def _outermost(scores: _Scores, tail: float) -> float | None:
+    """The last score up to which no more than the tail has been counted; None where the first is more already."""
+    found, counted = None, 0.0
+    for score, weight in scores:
+        counted += weight
+        if counted > tail + _ROUNDING:
+            break
+        found = score
+    return found
+
+
+def _reaching(scores: _Scores, level: float) -> float | None:
+    """The first score with which the level is counted; None where all together do not reach it."""
+    counted = 0.0
+    for score, weight in scores:
+        counted += weight
+        if counted >= level - _ROUNDING:
+            return score
+    return None
+
+
+def board_factors(rows: Mapping[str, Sequence[Kin]], coverage: float = COVERAGE) -> dict[str, Factors | None]:
     """Factors by board: from its own rows where there are enough, from those of all boards together where not."""
-    pooled = conformal_factors([ratio for rows in ratios.values() for ratio in rows], coverage)
-    return {
-        board: conformal_factors(rows, coverage) if len(rows) >= ENOUGH_FOR_A_BOARD else pooled
-        for board, rows in ratios.items()
-    }
+    pooled = _of_kin([kin for members in rows.values() for kin in members], coverage)
+    return {board: _of_kin(members, coverage) if _is_enough(members) else pooled for board, members in rows.items()}
+
+
+def _of_kin(rows: Sequence[Kin], coverage: float) -> Factors | None:
+    return conformal_factors([kin.ratio for kin in rows], coverage, family_weights([kin.family for kin in rows]))
+
+
+def _is_enough(rows: Sequence[Kin]) -> bool:
+    return sum(family_weights([kin.family for kin in rows])) >= ENOUGH_FOR_A_BOARD
 
 
 def factors_from_others(family: str, rows: Iterable[tuple[str, str, float]]) -> dict[str, Factors | None]:
     """Factors by board for a family that they have not seen: `rows` are family, board and measured / predicted."""
-    ratios: dict[str, list[float]] = {}
+    others: dict[str, list[Kin]] = {}
     for kin, board, ratio in rows:
-        ratios.setdefault(board, []).extend([] if kin == family else [ratio])
-    return board_factors(ratios)
+        others.setdefault(board, []).extend([] if kin == family else [Kin(kin, ratio)])
+    return board_factors(others)
 
 
 def total_interval_ms(

@@ -56,8 +56,8 @@ def synthetic(data: Path) -> Iterator[dict[str, str]]:
 
 
 def nasbench(data: Path) -> Iterator[dict[str, str]]:
-    """NAS-Bench-201 cells on the Nano in FP16. The measure is not stated; wall is presumed. Nor is the version: 6 is the
-    one whose kernels, one for each addition, explain the latencies (docs/latency.md)."""
+    """NAS-Bench-201 cells on the Nano in FP16. The measure is not stated; wall is presumed. Nor is the version: 6 has
+    the kernels, one for each addition, that explain the latencies (docs/latency.md)."""
     common = {"device": "nano", "power_mode": "MAXN", "runtime": "tensorrt-6.0", "precision": "fp16", "batch": "1",
               "model": "-", "shapes": "input:1x3x32x32", "scope": "network", "measure": "wall", "source": "Eagle",
               "family": "nasbench201", "use": "bar",

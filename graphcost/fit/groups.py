@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 from graphcost.cost import KernelQuery
 from graphcost.device import DeviceProfile, load_device
 from graphcost.errors import UserError
+from graphcost.intervals import family_weights
 from graphcost.measurements import Measurement, queries_of_measurement
 from graphcost.measurements.host import GPU_TIMES, NOISE
 
 from .fittable import Fittable, Floats, Prepared
 
 _NUMERIC_TYPES = {"fp32": "f32", "tf32": "tf32", "fp16": "f16", "int8": "i8", "best": "i8"}
-
-_ROWS_THAT_COUNT = 10
-"""A family of more rows weighs as much as this many: sizes and widths of one network are no independent witnesses."""
 
 _PARTS, _ROWS_TO_DEAL = 4, 25
 
@@ -129,7 +127,7 @@ def _group(
 ) -> Group:
     device = base or load_device(key[0])
     rows = tuple(row for row, _ in members)
-    counts = Counter(family_of(row) for row in rows)
+    counted = family_weights([family_of(row) for row in rows])
     fold = folds_of(rows)
     places = [hosts.index(found) if (found := _host(row)) else -1 for row in rows]
     return Group(
@@ -138,16 +136,16 @@ def _group(
         rows,
         model.prepare([queries for _, queries in members], device),
         np.array([row.latency_ms for row in rows]),
-        np.array([_weight(row, counts[family_of(row)]) for row in rows]),
+        np.array([_weight(row, count) for row, count in zip(rows, counted)]),
         np.array(places, np.int64),
         tuple(fold),
     )
 
 
-def _weight(row: Measurement, members: int) -> float:
+def _weight(row: Measurement, count: float) -> float:
     """Of a residual: rows of large families and of clocks outside the GPU weigh less."""
     noise = 1.0 if row.measure in GPU_TIMES else NOISE
-    return float(np.sqrt(min(1.0, _ROWS_THAT_COUNT / members))) / noise
+    return float(np.sqrt(count)) / noise
 
 
 def _host(row: Measurement) -> tuple[str, str, str] | None:

@@ -9,11 +9,11 @@ import numpy as np
 
 from graphcost.cost import CostModel, Estimate, KernelQuery
 from graphcost.device import DeviceProfile
-from graphcost.intervals import board_factors
+from graphcost.intervals import Kin, board_factors
 from graphcost.measurements import Measurement
 
 from .fittable import Fittable, Floats
-from .groups import Grouped, group_rows, numeric_type
+from .groups import Grouped, family_of, group_rows, numeric_type
 from .solve import (
     LeftOut,
     Solution,
@@ -96,11 +96,11 @@ class FitResult:
 
     def factors(self) -> Mapping[str, tuple[float, float] | None]:
         """90 % intervals of networks, by device, from families left out."""
-        ratios: dict[str, list[float]] = {device: [] for device in self.devices}
+        rows: dict[str, list[Kin]] = {device: [] for device in self.devices}
         for found in self.left_out:
             if (ratio := found.kernels_ratio) is not None:
-                ratios[found.board].append(ratio)
-        return dict(board_factors(ratios))
+                rows[found.board].append(Kin(family_of(found.row), ratio))
+        return dict(board_factors(rows))
 
     def outliers(self) -> list[LeftOut]:
         """Rows that lie far from where the other rows of their board do, relative to the spread there."""
