@@ -219,6 +219,7 @@ def test_networks_in_fp32_have_one_set_of_parameters_where_they_are_fitted_as_on
 def test_gradients_are_those_of_the_latencies():
     assert isinstance(STEPS, Fittable)
     networks = [[conv(), depthwise(64, 28), moving(10**6)], [conv(48, 96, window=1), moving(10**5, "pool")]]
+    networks += [[padded(conv(window=1), 2)]]
     prepared, theta = STEPS.prepare(networks, NANO), prior()
     before, gradient = prepared.predict_ms(theta)
     for at in range(len(theta)):
@@ -249,6 +250,23 @@ def test_a_product_of_one_row_waits_for_its_only_tile_or_for_its_weights():
     few, many = (fully_connected(10**5, results) for results in (10, 4096))
     assert cost(few, ORIN).bound is Bound.COMPUTE and cost(many, ORIN).bound is Bound.MEMORY
     assert latency(few, ORIN) == pytest.approx(latency(fully_connected(10**5, 32), ORIN), rel=0.03)
+
+
+def padded(query: KernelQuery, more: int) -> KernelQuery:
+    """The same results of an input that is smaller by so many pixels, which are padding instead."""
+    (found,) = query.contractions
+    batch, channels, rows, columns = found.input_dims
+    return replace(query, contractions=(replace(found, input_dims=(batch, channels, rows - more, columns - more)),))
+
+
+@pytest.mark.parametrize(
+    ("window", "more", "copies"), [(1, 0, 0), (1, 2, 2), (2, 2, 0), (2, 3, 2), (3, 0, 0), (3, 3, 0), (3, 4, 2)]
+)
+def test_a_convolution_padded_by_its_window_moves_its_operands_besides(window: int, more: int, copies: int) -> None:
+    query = conv(256, 256, window=window, precision="f32")
+    bandwidth = np.exp(parameters_of(NANO, "f32"))[NAMES.index("contraction_bandwidth")] * NANO.dram_peak_bytes_per_s
+    besides_ms = copies * query.work.bytes / bandwidth * 1e3
+    assert latency(padded(query, more)) == pytest.approx(latency(query) + besides_ms)
 
 
 def test_a_kernel_far_larger_than_all_that_were_fitted_is_worth_measuring():

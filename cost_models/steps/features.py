@@ -38,6 +38,11 @@ _VECTOR_TILE = 32
 _GROUP_COLUMNS = 32
 """The narrowest tile that all architectures have."""
 
+_COPIES = 2.0
+"""How often a convolution that is padded by its whole window, or by more, moves its operands beside multiplying them.
+It shows in 4,200 networks on a Jetson Nano with such 1x1 and 2x2 convolutions, alone and behind depthwise ones; which
+kernels do it no log says: a padded copy of the input and a pass for bias and ReLU would be as many bytes."""
+
 _WINOGRAD_ROWS, _WINOGRAD_COLUMNS, _WINOGRAD_CHANNELS = 8, 16, 32
 """What a block of F(2x2, 3x3) computes. "tile148" in its name is 4 x 8 tiles of 2 x 2 pixels; that 8 x 16 pixels and
 32 channels are its steps shows in the latencies of 898 networks on a Jetson Nano (docs/latency.md)."""
@@ -85,6 +90,7 @@ class Features:
 
     family: Ints
     bytes: Floats
+    copied_bytes: Floats  # that cross the memory before or after the products, not beside them
     elementwise_s: Floats  # at half the peak rate of the CUDA cores; none in an epilogue or a pooling
     pool_s: Floats  # what a pooling reads, window by window, at the same rate
     parts: Parts
@@ -117,6 +123,7 @@ def features_of(
     return Features(
         family=family,
         bytes=np.array([query.work.bytes for query in queries], float),
+        copied_bytes=np.array([_copied_bytes(query) for query in queries], float),
         elementwise_s=np.where((family <= DEPTHWISE) | (family == POOL), 0.0, elementwise_s),
         pool_s=np.where(family == POOL, elementwise_s, 0.0),
         bytes_per_s=bandwidth,
@@ -146,6 +153,18 @@ def _family(query: KernelQuery) -> int:
     if not query.contractions:
         return _FAMILIES.get(query.kind, OTHER)
     return DEPTHWISE if all(map(_is_depthwise, query.contractions)) else CONTRACTION
+
+
+def _copied_bytes(query: KernelQuery) -> float:
+    return _COPIES * query.work.bytes if any(map(_is_overpadded, query.contractions)) else 0.0
+
+
+def _is_overpadded(contraction: Contraction) -> bool:
+    """Whether both ends of an axis together have two windows of padding or more."""
+    if contraction.kind != "conv":
+        return False
+    sizes = zip(contraction.input_dims[2:], contraction.output_dims[2:], contraction.window, contraction.strides)
+    return any((output - 1) * stride + window - size >= 2 * window for size, output, window, stride in sizes)
 
 
 def _is_depthwise(contraction: Contraction) -> bool:

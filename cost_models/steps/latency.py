@@ -44,6 +44,7 @@ class Latency:
     compute_s: Floats
     memory_s: Floats
     launch_s: Floats
+    copied_s: Floats
     tactic: Ints
 
 
@@ -64,7 +65,7 @@ def latency_gradient(features: Features, theta: Floats) -> tuple[Latency, Floats
     value = dict(zip(NAMES, np.exp(theta)))
     found = latency(features, theta)
     inner = _inner(features, value, found.tactic)
-    busy = np.maximum(found.total_s - found.launch_s, 1e-30)
+    busy = np.maximum(found.total_s - found.launch_s - found.copied_s, 1e-30)
     by_compute, by_memory = ((part / busy) ** (_NORM - 1) for part in (found.compute_s, found.memory_s))
     gradient = np.zeros((len(features), len(NAMES)))
     for name, derivative in inner.items():
@@ -73,7 +74,7 @@ def latency_gradient(features: Features, theta: Floats) -> tuple[Latency, Floats
     rows = np.arange(len(features))
     places = _BANDWIDTHS[features.family]
     below = theta[places] < np.log(features.largest_share)
-    gradient[rows, places] -= np.where(below, by_memory * found.memory_s, 0.0)
+    gradient[rows, places] -= np.where(below, by_memory * found.memory_s + found.copied_s, 0.0)
     gradient[rows, _launches(features)] += found.launch_s
     return found, gradient
 
@@ -165,8 +166,9 @@ def _assembled(features: Features, theta: Floats, compute_s: Floats, tactic: Int
     share = np.minimum(np.exp(theta[_BANDWIDTHS[features.family]]), features.largest_share)
     memory_s = features.bytes / (features.bytes_per_s * share)
     launch_s = np.exp(theta[_launches(features)]) * features.launch_scale * features.launches * 1e-6
+    copied_s = features.copied_bytes / (features.bytes_per_s * share)
     busy_s = (compute_s**_NORM + memory_s**_NORM) ** (1 / _NORM)
-    return Latency(busy_s + launch_s, compute_s, memory_s, launch_s, tactic)
+    return Latency(busy_s + launch_s + copied_s, compute_s, memory_s, launch_s, copied_s, tactic)
 
 
 def _launches(features: Features) -> Ints:

@@ -96,7 +96,7 @@ class Steps:
         low, high = device.kernel_factors or KERNEL_FACTORS
         names = _tactic_names(found, features, candidates)
         total_ms = (found.total_s * 1e3).tolist()
-        bounds = np.argmax([found.compute_s, found.memory_s, found.launch_s], axis=0).tolist() if total_ms else []
+        bounds = _bounds(found) if total_ms else []
         served = (~_unserved(features)).tolist()
         far = beyond_each(queries, device.largest_kernels.get(precision, {}))
         for at, (latency_ms, bound) in enumerate(zip(total_ms, bounds)):
@@ -109,6 +109,12 @@ class Steps:
 
 
 _BOUNDS = (Bound.COMPUTE, Bound.MEMORY, Bound.LAUNCH)
+
+
+def _bounds(found: Latency) -> list[int]:
+    """What takes longest of each kernel, as places in _BOUNDS."""
+    longest: list[int] = np.argmax([found.compute_s, found.memory_s + found.copied_s, found.launch_s], axis=0).tolist()
+    return longest
 
 
 def _unserved(features: Features) -> Mask:
@@ -182,7 +188,8 @@ def _fastest(
         same = kept.setdefault(tactic.layout, [])
         if len(same) < _FASTEST_KEPT:
             busy_s = float((compute_s[at] ** 3 + found.memory_s[kernel] ** 3) ** (1 / 3))
-            same.append(Tactic(tactic.name, tactic.layout, (busy_s + float(found.launch_s[kernel])) * 1e3))
+            beside_s = float(found.launch_s[kernel] + found.copied_s[kernel])
+            same.append(Tactic(tactic.name, tactic.layout, (busy_s + beside_s) * 1e3))
     return tuple(sorted((tactic for same in kept.values() for tactic in same), key=lambda tactic: tactic.latency_ms))
 
 

@@ -39,10 +39,10 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("depthwise_results_utilisation", 0.05, 0.4),  # of one result, whatever its window
     Parameter("depthwise_3x3_gain", 1.5, 0.2),  # the window for which engines have kernels of their own
     # What a block does beside its multiply-adds, in the units of its loop.
-    Parameter("prologue_depth", 128.0, 0.25),  # steps of K that start and end of a block are worth
+    Parameter("prologue_depth", 100.0, 0.4),  # steps of K that start and end of a block are worth
     Parameter("winograd_prologue_depth", 32.0, 0.28),
     Parameter("edge_cost", 0.2, 0.28),  # loading operands of a 128 x 128 tile against multiplying them
-    Parameter("gather_taps", 0.5, 0.28),  # gathering pixels for a window, in taps of the window
+    Parameter("gather_taps", 0.4, 0.4),  # gathering pixels for a window, in taps of the window
     Parameter("idle_rounds", 0.5, 0.28),  # rounds of blocks in which the SMs fill and drain
     # Products of so few rows that one row of tiles computes each: a tile's steps of K follow one another.
     Parameter("vector_utilisation", 0.8, 0.3),
