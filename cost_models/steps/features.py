@@ -206,7 +206,7 @@ def _kind(contraction: Contraction) -> int:
         return ONE_CHANNEL
     if contraction.m <= _ROWS_OF_A_VECTOR:
         return VECTOR
-    single = max(contraction.window, default=1) == 1 and max(contraction.strides, default=1) == 1
+    single = max(contraction.window, default=1) == 1
     return GEMM if single else DIRECT
 
 
