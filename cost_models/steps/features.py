@@ -49,7 +49,8 @@ _WINOGRAD_ROWS, _WINOGRAD_COLUMNS, _WINOGRAD_CHANNELS = 8, 16, 32
 _WINOGRAD_AREA = _WINOGRAD_ROWS * _WINOGRAD_COLUMNS * _WINOGRAD_CHANNELS
 _WINOGRAD_TAPS = 4
 """Products per pixel and channel instead of 9: (2 + 2)² / 2² (Lavin and Gray, 2016)."""
-_WINOGRAD_LEAST_CHANNELS = 16
+_WINOGRAD_LEAST_CHANNELS = 8
+"""Their number is padded to a multiple of it; for the three of a picture no engine takes the kernel."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from .features import Features, Mask, features_of
 from .fitting import PreparedNetworks, prepare
 from .kernels import Candidates, NumericKind, candidates_of, computes_in
 from .latency import Latency, latency, tactic_seconds
-from .parameters import NAMES, PARAMETERS, Floats, parameters_of
+from .parameters import NAMES, Floats, parameters_in, parameters_of
 from .sizes import beyond_each
 
 KERNEL_FACTORS = (0.5, 2.0)
@@ -59,10 +59,9 @@ class Steps:
         """The 90 % interval of a network's latency, as factors, from families that were left out of the fit."""
         return device.total_factors
 
-    @property
-    def parameters(self) -> tuple[FitParameter, ...]:
+    def parameters_in(self, precision: str) -> tuple[FitParameter, ...]:
         """What the fit may move."""
-        return tuple(FitParameter(p.name, p.prior, p.spread, p.board) for p in PARAMETERS)
+        return tuple(FitParameter(p.name, p.prior, p.spread, p.board) for p in parameters_in(precision))
 
     def parameters_of(self, device: DeviceProfile, precision: str) -> Floats:
         """Logarithms of the parameters that the device has now, in the same order."""

@@ -7,7 +7,7 @@ by the fit of all boards (`prior.toml`), of its architecture, and of its own row
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +39,10 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("depthwise_results_utilisation", 0.05, 0.4),  # of one result, whatever its window
     Parameter("depthwise_3x3_gain", 1.5, 0.2),  # the window for which engines have kernels of their own
     # What a block does beside its multiply-adds, in the units of its loop.
-    Parameter("prologue_depth", 100.0, 0.4),  # steps of K that start and end of a block are worth
-    Parameter("winograd_prologue_depth", 32.0, 0.28),
+    Parameter("prologue_depth", 128.0, 0.25),  # steps of K that start and end of a block are worth
+    Parameter("winograd_prologue_depth", 32.0, 0.7),
     Parameter("edge_cost", 0.2, 0.28),  # loading operands of a 128 x 128 tile against multiplying them
-    Parameter("gather_taps", 0.4, 0.4),  # gathering pixels for a window, in taps of the window
+    Parameter("gather_taps", 0.5, 0.28),  # gathering pixels for a window, in taps of the window
     Parameter("idle_rounds", 0.5, 0.28),  # rounds of blocks in which the SMs fill and drain
     # Products of so few rows that one row of tiles computes each: a tile's steps of K follow one another.
     Parameter("vector_utilisation", 0.8, 0.3),
@@ -76,14 +76,24 @@ _WAITS_FROM = (8, 0)
 """Single FP32 kernels beside tensor cores were timed on Ampere only."""
 
 
-def prior() -> Floats:
+_PRIORS_OF = {"f32": {"prologue_depth": 64.0}}
+"""Where a type has a prior of its own: at half the rate of FP16 a block waits no longer, which is half as many steps."""
+
+
+def parameters_in(precision: str) -> tuple[Parameter, ...]:
+    """The parameters with their priors for a numeric type (f32, tf32, f16, i8)."""
+    own = _PRIORS_OF.get(precision, {})
+    return tuple(replace(parameter, prior=own.get(parameter.name, parameter.prior)) for parameter in PARAMETERS)
+
+
+def prior(precision: str = "f16") -> Floats:
     """Logarithms of the priors, in the order of PARAMETERS."""
-    return np.log([parameter.prior for parameter in PARAMETERS])
+    return np.log([parameter.prior for parameter in parameters_in(precision)])
 
 
 def parameters_of(device: DeviceProfile, precision: str) -> Floats:
     """Logarithms of the parameters of a device for a numeric type (f32, tf32, f16, i8)."""
-    values = prior()
+    values = prior(precision)
     for name, value in _fitted(device, precision).items():
         if name in INDEX:
             values[INDEX[name]] = np.log(value)

@@ -52,8 +52,9 @@ class Fittable(Protocol):
     @property
     def name(self) -> str: ...
 
-    @property
-    def parameters(self) -> tuple[FitParameter, ...]: ...
+    def parameters_in(self, precision: str) -> tuple[FitParameter, ...]:
+        """The parameters with their priors for a numeric type."""
+        ...
 
     def parameters_of(self, device: DeviceProfile, precision: str) -> Floats:
         """Logarithms of the parameters that a device has now."""

@@ -66,10 +66,11 @@ class LeftOut:
 
 
 def levels_of(grouped: Grouped, model: Fittable, base: DeviceProfile | None = None) -> Levels:
-    groups = grouped.groups
-    start = None if base is None or not groups else model.parameters_of(base, groups[0].precision)
+    """The layout of a fit to groups of one numeric type."""
+    groups, precision = grouped.groups, grouped.groups[0].precision
+    start = None if base is None else model.parameters_of(base, precision)
     return Levels(
-        model.parameters,
+        model.parameters_in(precision),
         tuple(sorted({group.architecture for group in groups})),
         tuple(sorted({group.device.id for group in groups})),
         len(grouped.hosts),
