@@ -36,7 +36,7 @@ accuracy: $(VENV)/installed-dev ## write docs/ACCURACY.md anew from the measurem
 fit: $(VENV)/installed-dev ## fit the shipped devices anew to ../shared (writes graphcost/devices/fitted)
 	$(BIN)/python tools/common_form.py $(SHARED)/data/latency build/measurements
 	grep -v '^rtx' $(SHARED)/data/latency/jetson_networks.csv > build/measurements/jetsons.csv
-	grep -e '^device,' -e '^rtx' $(SHARED)/data/latency/jetson_networks.csv > build/measurements/desktops.csv
+	grep -e '^device,' -e '^rtx.*,fp16,' -e '^rtx.*,int8,' $(SHARED)/data/latency/jetson_networks.csv > build/measurements/desktops.csv
 	$(BIN)/graphcost fit build/measurements/nano_fp32_synthetic_cnn.csv build/measurements/nasbench201_nano_fp16.csv \
 	  build/measurements/jetsons.csv --models $(SHARED)/models --generator tools/common_form.py \
 	  --shipped graphcost/devices/fitted --most-per-family 120

@@ -20,8 +20,10 @@ from graphcost.geometry import Contraction
 from graphcost.measurements import queries_of_measurement, read_measurements
 from graphcost.work.node import Work
 
-MEDIAN, MEAN = 0.05, 0.082
-"""Errors of MobileNetV2's convolutions after one factor for all of them. Only to be lowered."""
+MEAN, WITHIN_TEN = 0.082, 0.79
+"""Errors of MobileNetV2's convolutions after one factor for all of them: their mean, only to be lowered, and the share
+within 10 %, only to be raised. The median is printed and not held: it is 4.2 or 5.5 %, on either side of four alike
+layers, when parameters move by 1 %."""
 
 
 def convolution(row: Mapping[str, str]) -> KernelQuery:
@@ -54,7 +56,7 @@ def test_the_layers_of_mobilenet_on_an_agx_orin_share_its_time_as_predicted(shar
     errors = np.abs(predicted * factor / measured - 1)
     median, mean, near = np.median(errors), errors.mean(), (errors <= 0.1).mean()
     print(f"{len(rows)} layers, factor {factor:.2f}: median {median:.1%}, mean {mean:.1%}, {near:.0%} within 10 %")
-    assert median <= MEDIAN and mean <= MEAN
+    assert mean <= MEAN and near >= WITHIN_TEN
 
 
 FP32 = {

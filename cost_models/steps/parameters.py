@@ -77,7 +77,7 @@ _WAITS_FROM = (8, 0)
 
 
 _PRIORS_OF = {"f32": {"prologue_depth": 64.0}}
-"""Where a type has a prior of its own: at half the rate of FP16 a block waits no longer, which is half as many steps."""
+"""Where a type has a prior of its own: at half the rate of FP16 a block waits no longer, which is half the steps."""
 
 
 def parameters_in(precision: str) -> tuple[Parameter, ...]:
