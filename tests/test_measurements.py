@@ -12,6 +12,7 @@ from onnx_models import conv_net
 from graphcost.errors import DataError, ModelError, UnknownName, UsageError, UserError
 from graphcost.measurements import (
     Measurement,
+    families_or_parts,
     folds,
     load_generator,
     queries_of_measurement,
@@ -163,6 +164,15 @@ def test_folds_keep_families_together_and_leave_each_out_once(tmp_path):
     assert not set(made[0].train) & set(made[0].test)
     with pytest.raises(UnknownName, match="group of folds 'moon'"):
         folds(rows, "moon")
+
+
+def test_the_only_family_of_a_source_is_dealt_into_parts_when_it_is_large(tmp_path):
+    few, many = (read(tmp_path, *[ROW] * rows) for rows in (24, 26))
+    assert set(families_or_parts(few)) == {"resnet"}
+    names = families_or_parts(many)
+    assert names[:5] == ["resnet, part 1", "resnet, part 2", "resnet, part 3", "resnet, part 4", "resnet, part 1"]
+    assert [len(fold.test) for fold in folds(many)] == [7, 7, 6, 6]
+    assert set(families_or_parts([*many, *read(tmp_path, ROW.replace("resnet,", "vgg,"))])) == {"resnet", "vgg"}
 
 
 def test_layers_of_a_profile_are_measurements_of_the_nodes_of_their_kernels():

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from graphcost.cost import Cost, CostModel, estimate_all
 from graphcost.errors import UserError
 from graphcost.intervals import total_interval_ms
-from graphcost.measurements import Measurement, Timed, queries_of_measurement, timed_kernels
+from graphcost.measurements import Measurement, Timed, families_or_parts, queries_of_measurement, timed_kernels
 from graphcost.measurements.host import seen_ms
 
 from .nuisance import Added, Constant, Seen, added_by, key_of
@@ -111,18 +111,21 @@ def _trust(costs: Sequence[Cost]) -> str:
 def with_constants(predictions: Sequence[Prediction], strict: bool = False) -> tuple[list[Prediction], list[Constant]]:
     """Predictions with what the host of their source, device and measure adds, and the same over all families.
 
-    What is added to a row is estimated on the other families, so that it never sees its own. Where there are no others
-    it is estimated on the row's own family (`own`), or, with `strict`, left at zero.
+    What is added to a row is estimated on the other families (on the other parts of the only family of a source), so
+    that it never sees its own. Where there are no others it is estimated on the row's own family (`own`), or, with
+    `strict`, left at zero.
     """
-    groups: dict[tuple[str, str, str], list[Prediction]] = {}
-    for prediction in predictions:
+    names = families_or_parts([p.measurement for p in predictions])
+    groups: dict[tuple[str, str, str], list[tuple[str, Prediction]]] = {}
+    for name, prediction in zip(names, predictions):
         if (key := key_of(prediction.measurement)) is not None:
-            groups.setdefault(key, []).append(prediction)
+            groups.setdefault(key, []).append((name, prediction))
     added: dict[int, Added] = {}
     told = []
-    for key, group in groups.items():
-        found = _by_family(group, strict)
-        added.update((id(p), found[p.measurement.kin]) for p in group)
+    for key, named in groups.items():
+        group = [prediction for _, prediction in named]
+        found = _by_family(named, strict)
+        added.update((id(prediction), found[name]) for name, prediction in named)
         own = len(found) == 1
         total = Added() if own and strict else _estimate(group)
         told.append(Constant(*key, total.constant_ms, len(group), own, total.enqueue_us))
@@ -134,10 +137,10 @@ def _with_added(prediction: Prediction, added: Added) -> Prediction:
     return replace(prediction, constant_ms=added.constant_ms, enqueue_ms=enqueue_ms)
 
 
-def _by_family(group: Sequence[Prediction], strict: bool) -> Mapping[str, Added]:
-    families = {p.measurement.kin for p in group}
-    others = {family: [p for p in group if p.measurement.kin != family] for family in families}
-    return {family: _estimate(rest or ([] if strict else group)) for family, rest in others.items()}
+def _by_family(named: Sequence[tuple[str, Prediction]], strict: bool) -> Mapping[str, Added]:
+    group = [] if strict else [prediction for _, prediction in named]
+    others = {family: [p for name, p in named if name != family] for family, _ in named}
+    return {family: _estimate(rest or group) for family, rest in others.items()}
 
 
 def _estimate(rows: Sequence[Prediction]) -> Added:

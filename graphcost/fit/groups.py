@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,14 +13,12 @@ from graphcost.cost import KernelQuery
 from graphcost.device import DeviceProfile, load_device
 from graphcost.errors import UserError
 from graphcost.intervals import family_weights
-from graphcost.measurements import Measurement, queries_of_measurement
+from graphcost.measurements import Measurement, families_or_parts, queries_of_measurement
 from graphcost.measurements.host import GPU_TIMES, NOISE
 
 from .fittable import Fittable, Floats, Prepared
 
 _NUMERIC_TYPES = {"fp32": "f32", "tf32": "tf32", "fp16": "f16", "int8": "i8", "best": "i8"}
-
-_PARTS, _ROWS_TO_DEAL = 4, 25
 
 Mask = NDArray[np.bool_]
 
@@ -60,23 +57,6 @@ class Grouped:
 def family_of(row: Measurement) -> str:
     """What is kept together when fit and test are split."""
     return row.family or row.network
-
-
-def folds_of(rows: Sequence[Measurement]) -> list[str]:
-    """For each row what is left out with it: its family. The only family of a source is dealt into parts, for without
-    any of its rows nobody could tell the constant of the source."""
-    families: dict[str, set[str]] = {}
-    for row in rows:
-        families.setdefault(row.source, set()).add(family_of(row))
-    counts = Counter(row.source for row in rows)
-    seen: Counter[str] = Counter()
-    names = []
-    for row in rows:
-        part = seen[row.source] % _PARTS + 1
-        seen[row.source] += 1
-        alone = len(families[row.source]) == 1 and counts[row.source] >= _ROWS_TO_DEAL
-        names.append(f"{family_of(row)}, part {part}" if alone else family_of(row))
-    return names
 
 
 def board_of(row: Measurement) -> str:
@@ -128,7 +108,7 @@ def _group(
     device = base or load_device(key[0])
     rows = tuple(row for row, _ in members)
     counted = family_weights([family_of(row) for row in rows])
-    fold = folds_of(rows)
+    fold = families_or_parts(rows)
     places = [hosts.index(found) if (found := _host(row)) else -1 for row in rows]
     return Group(
         device,

@@ -11,7 +11,7 @@ folds         rows that are kept together when fit and test are split
 
 from __future__ import annotations
 
-from .folds import Fold, folds
+from .folds import Fold, families_or_parts, folds
 from .generator import Generator, load_generator
 from .kernels import Timed, queries_of_measurement, timed_kernels
 from .measurement import Generated, Measurement
@@ -25,6 +25,7 @@ __all__ = [
     "Measurement",
     "Profile",
     "Timed",
+    "families_or_parts",
     "folds",
     "load_generator",
     "queries_of_measurement",

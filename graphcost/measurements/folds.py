@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,11 +20,35 @@ class Fold:
     test: tuple[Measurement, ...]
 
 
-_GROUPS: Mapping[str, Callable[[Measurement], str]] = {
-    "family": lambda m: m.kin,
-    "source": lambda m: m.source,
-    "device": lambda m: m.device,
-    "network": lambda m: m.network,
+_PARTS, _ROWS_TO_DEAL = 4, 25
+
+
+def families_or_parts(measurements: Sequence[Measurement]) -> list[str]:
+    """For each row what is left out with it: its family. The only family of a source is dealt into parts, for without
+    any of its rows nobody could tell what the host of the source adds."""
+    families: dict[str, set[str]] = {}
+    for row in measurements:
+        families.setdefault(row.source, set()).add(row.kin)
+    counts = Counter(row.source for row in measurements)
+    seen: Counter[str] = Counter()
+    names = []
+    for row in measurements:
+        part = seen[row.source] % _PARTS + 1
+        seen[row.source] += 1
+        alone = len(families[row.source]) == 1 and counts[row.source] >= _ROWS_TO_DEAL
+        names.append(f"{row.kin}, part {part}" if alone else row.kin)
+    return names
+
+
+def _each(group: Callable[[Measurement], str]) -> Callable[[Sequence[Measurement]], list[str]]:
+    return lambda measurements: [group(m) for m in measurements]
+
+
+_GROUPS: Mapping[str, Callable[[Sequence[Measurement]], list[str]]] = {
+    "family": families_or_parts,
+    "source": _each(lambda m: m.source),
+    "device": _each(lambda m: m.device),
+    "network": _each(lambda m: m.network),
 }
 
 
@@ -32,7 +57,7 @@ def folds(measurements: Sequence[Measurement], by: str = "family") -> list[Fold]
     group = _GROUPS.get(by)
     if group is None:
         raise UnknownName("group of folds", by, _GROUPS)
-    names = [group(m) for m in measurements]
+    names = group(measurements)
     return [_fold(name, names, measurements) for name in sorted(set(names))]
 
 
