@@ -9,7 +9,6 @@ import numpy as np
 
 from graphcost.intervals import factors_from_others
 
-from .groups import family_of
 from .solve import LeftOut
 
 
@@ -24,7 +23,7 @@ class Coverage(NamedTuple):
 def coverage(left_out: Sequence[LeftOut]) -> dict[str, Coverage]:
     """By board; "all" for all of them. Rows without an interval, for want of other families, count nowhere."""
     held: dict[str, list[tuple[bool, float]]] = {}
-    for family in sorted({family_of(one.row) for one in left_out}):
+    for family in sorted({one.row.kin for one in left_out}):
         for one, (low, high) in _with_factors(family, left_out):
             for name in (one.board, "all"):
                 held.setdefault(name, []).append((low <= one.ratio <= high, high - low))
@@ -37,7 +36,7 @@ def _of(rows: Sequence[tuple[bool, float]]) -> Coverage:
 
 
 def _with_factors(family: str, left_out: Sequence[LeftOut]) -> Iterator[tuple[LeftOut, tuple[float, float]]]:
-    factors = factors_from_others(family, [(family_of(one.row), one.board, one.ratio) for one in left_out])
+    factors = factors_from_others(family, [(one.row.kin, one.board, one.ratio) for one in left_out])
     for one in left_out:
-        if family_of(one.row) == family and (pair := factors[one.board]) is not None:
+        if one.row.kin == family and (pair := factors[one.board]) is not None:
             yield one, pair

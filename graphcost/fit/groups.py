@@ -54,11 +54,6 @@ class Grouped:
     failed: tuple[tuple[Measurement, str], ...]
 
 
-def family_of(row: Measurement) -> str:
-    """What is kept together when fit and test are split."""
-    return row.family or row.network
-
-
 def board_of(row: Measurement) -> str:
     """The id of the device that was measured."""
     return _board(row.device_spec)
@@ -107,7 +102,7 @@ def _group(
 ) -> Group:
     device = base or load_device(key[0])
     rows = tuple(row for row, _ in members)
-    counted = family_weights([family_of(row) for row in rows])
+    counted = family_weights([row.kin for row in rows])
     fold = families_or_parts(rows)
     places = [hosts.index(found) if (found := _host(row)) else -1 for row in rows]
     return Group(

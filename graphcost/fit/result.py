@@ -13,7 +13,7 @@ from graphcost.intervals import Kin, board_factors
 from graphcost.measurements import Measurement
 
 from .fittable import Fittable, Floats
-from .groups import Grouped, family_of, group_rows, numeric_type
+from .groups import Grouped, group_rows, numeric_type
 from .solve import (
     LeftOut,
     Solution,
@@ -99,7 +99,7 @@ class FitResult:
         rows: dict[str, list[Kin]] = {device: [] for device in self.devices}
         for found in self.left_out:
             if (ratio := found.kernels_ratio) is not None:
-                rows[found.board].append(Kin(family_of(found.row), ratio))
+                rows[found.board].append(Kin(found.row.kin, ratio))
         return dict(board_factors(rows))
 
     def outliers(self) -> list[LeftOut]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from .coverage import coverage
-from .groups import family_of
 from .result import FitResult, PrecisionFit
 from .solve import LeftOut
 
@@ -47,9 +46,9 @@ def _by_source(fit: PrecisionFit) -> list[str]:
 
 
 def _by_family(fit: PrecisionFit) -> list[str]:
-    families = sorted({family_of(one.row) for one in fit.left_out})
+    families = sorted({one.row.kin for one in fit.left_out})
     return [
-        f"{family[:26]:<28}{fit.precision:<6}" + _errors([one for one in fit.left_out if family_of(one.row) == family])
+        f"{family[:26]:<28}{fit.precision:<6}" + _errors([one for one in fit.left_out if one.row.kin == family])
         for family in families
     ]
 

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 from graphcost.measurements import Measurement
 
-from .groups import family_of
-
 
 def thinned(rows: Sequence[Measurement], most: int) -> list[Measurement]:
     """At most `most` rows of each family on each device in each precision, evenly spaced in their order."""
     members: dict[tuple[str, str, str, str], list[int]] = {}
     for at, row in enumerate(rows):
-        members.setdefault((row.device_spec, row.precision, row.source, family_of(row)), []).append(at)
+        members.setdefault((row.device_spec, row.precision, row.source, row.kin), []).append(at)
     kept = sorted(at for places in members.values() for at in _spaced(places, most))
     return [rows[at] for at in kept]
 

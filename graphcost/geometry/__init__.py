@@ -23,6 +23,7 @@ from .products import attention, einsum, matmul, packed_matmul, product_gradient
 
 __all__ = ["Contraction", "ContractionKind", "Geometry", "Window", "geometry_of"]
 
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """The sliding window of a convolution or pooling: sizes and strides along the spatial axes."""
