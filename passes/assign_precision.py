@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from graphcost.ir import Graph, Node
+from graphcost.operators import Operators
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 from graphcost.types import TensorType
 from graphcost.work.node import Work, node_work
 
 from .fallbacks import Falls, Floats
-from .int8 import INTEGER_CONTRACTIONS, is_explicit, quantizable, quantized_precision
-from .precisions import TF32_OPS, Rules, float_of, is_free, precisions_of
+from .int8 import INTEGER_CONTRACTIONS, is_explicit, quantized_precision
+from .precisions import Rules, calibrated, float_of, is_free, precisions_of
 from .retype import retype_all
 
 
@@ -52,7 +53,7 @@ class AssignPrecision(Pass):
         rules = precisions_of(ctx.target, graph, self.qdq_overrules_flags, self.tf32_products)
         floats = {node: float_of(node) for node in graph}
         free = {node for node in graph if is_free(node, operators)}
-        plan = _plan(graph, rules, floats, free)
+        plan = _plan(graph, rules, floats, free, operators)
         undecided = [node for node in plan if "precision" not in node.attrs]
         why_wider = Falls(ctx.target, rules, is_explicit(graph), floats, free)
         for node in undecided:
@@ -70,13 +71,12 @@ class AssignPrecision(Pass):
 _CASTS = ("onnx.Cast", "onnx.CastLike")
 
 
-def _plan(graph: Graph, rules: Rules, floats: Floats, free: Set[Node]) -> dict[Node, str]:
+def _plan(graph: Graph, rules: Rules, floats: Floats, free: Set[Node], operators: Operators) -> dict[Node, str]:
     """The precision of every node; a node of unknown types has none."""
     pinned = {node: p for node in graph if isinstance(p := node.attrs.get("precision"), str)}
     undecided = [node for node in graph if node not in pinned]
     movable = {node for node in undecided if floats[node] == "f32" and node in free}
-    halves = {node for node in undecided if floats[node] == "f16" and node in free}
-    int8 = quantizable(graph, movable | halves) if rules.calibrates else set()
+    int8 = calibrated(graph, operators) if rules.calibrates else set()
     plan = {node: _decide(node, movable, int8, rules, floats) for node in undecided}
     return {**pinned, **{node: precision for node, precision in plan.items() if precision != "?"}}
 
@@ -88,7 +88,7 @@ def _decide(node: Node, movable: set[Node], int8: set[Node], rules: Rules, float
         return quantized
     if node not in movable:
         return floats[node] or _first_dtype(node)
-    return rules.of_contraction(node.op) if node.op in TF32_OPS else rules.fallback
+    return rules.of(node.op)
 
 
 def _first_dtype(node: Node) -> str:

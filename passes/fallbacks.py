@@ -12,6 +12,7 @@ from graphcost.work.control import CONTROL
 
 from .int8 import INT8_CONTRACTIONS, INT8_PASSING, quantized_precision
 from .precisions import TF32_OPS, Rules, computed_types
+from .retype import CALIBRATED_FROM
 
 Floats: TypeAlias = "Mapping[Node, str | None]"
 """The floating type that each node handles most (`float_of`)."""
@@ -40,7 +41,7 @@ class Falls:
         quantized = quantized_precision(node)
         if quantized is not None and precision != quantized:
             return None if quantized in computed_types(self.target) else self._lacking(quantized)
-        decided = ("f32", "f16") if self.rules.calibrates else ("f32",)
+        decided = CALIBRATED_FROM if self.rules.calibrates else ("f32",)
         if precision not in _WIDE or self.floats[node] not in decided:
             return None
         lacking = next((kind for kind in self.target.lacking if node.op in _EXISTS_FOR.get(kind, {node.op})), None)

@@ -7,7 +7,7 @@ from collections.abc import Set
 from graphcost.ir import Graph, Node, Value
 
 from .channelwise import is_constant
-from .retype import dtype_of
+from .retype import CALIBRATED_FROM, dtype_of
 
 INT8_CONTRACTIONS = frozenset({"onnx.Conv", "onnx.ConvTranspose", "onnx.Gemm", "onnx.MatMul"})
 """With a constant weight these have INT8 kernels. A product of two activations stays in floats: calibrated networks
@@ -102,7 +102,7 @@ def _is_candidate(node: Node) -> bool:
 
 def _data(node: Node) -> list[Value]:
     """The floats that a node reads, weights aside."""
-    return [value for value in node.inputs if dtype_of(value) in ("f32", "f16") and not value.is_weight]
+    return [value for value in node.inputs if dtype_of(value) in CALIBRATED_FROM and not value.is_weight]
 
 
 def is_inside(value: Value, chosen: Set[Node]) -> bool:

@@ -9,7 +9,8 @@ from graphcost.ir import Graph
 from graphcost.pipeline import UNCHANGED, Change, Context, Pass
 
 from .myelin import regions_of
-from .precisions import TF32_OPS, float_of, precisions_of
+from .precisions import float_of, precisions_of
+from .retype import CALIBRATED_FROM
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,8 @@ class PinMyelin(Pass):
         if not rules.calibrates or version < (10,):
             return UNCHANGED
         free = [node for node in regions_of(graph, ctx.target.runtime) if "precision" not in node.attrs]
-        pinned = {node: kind for node in free if (kind := float_of(node)) in ("f32", "f16")}
-        for node, kind in pinned.items():
-            allowed = rules.of_contraction(node.op) if node.op in TF32_OPS else rules.fallback
-            node.set_attr("precision", allowed if kind == "f32" else kind)
+        pinned = [node for node in free if float_of(node) in CALIBRATED_FROM]
+        for node in pinned:
+            node.set_attr("precision", rules.without_int8(node))
             ctx.journal.fell_back(self.name, node, "i8", "Myelin takes it over, and calibration does not reach it")
         return Change(len(pinned)) if pinned else UNCHANGED

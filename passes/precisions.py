@@ -11,7 +11,7 @@ from graphcost.types import FLOATS
 from graphcost.work.control import CONTROL
 
 from .int8 import INT8_CONTRACTIONS, is_explicit, quantizable
-from .retype import dtype_of
+from .retype import CALIBRATED_FROM, dtype_of
 
 TF32_OPS = INT8_CONTRACTIONS | {
     "onnx.DeformConv", "onnx.Einsum", "onnx.Attention", "onnx.RNN", "onnx.GRU", "onnx.LSTM",
@@ -39,8 +39,15 @@ class Rules:
         """Whether anything narrower than FP32 is allowed."""
         return self.fallback == "f16" or self.calibrates
 
-    def of_contraction(self, op: str) -> str:
+    def of(self, op: str) -> str:
+        """What float32 becomes in an operator."""
+        if op not in TF32_OPS:
+            return self.fallback
         return self.convolution if op in CONVOLUTIONS else self.product
+
+    def without_int8(self, node: Node) -> str:
+        """In what a node computes that calibration does not bring to INT8: what was exported in FP16 stays in it."""
+        return "f16" if float_of(node) == "f16" else self.of(node.op)
 
 
 def precisions_of(
@@ -73,7 +80,7 @@ def computed_types(target: Target) -> frozenset[str]:
 def calibrated(graph: Graph, operators: Operators) -> set[Node]:
     """The nodes that compute in i8 once the network is calibrated: of those that no pass has decided about."""
     undecided = (node for node in graph if "precision" not in node.attrs and is_free(node, operators))
-    return quantizable(graph, {node for node in undecided if float_of(node) in ("f32", "f16")})
+    return quantizable(graph, {node for node in undecided if float_of(node) in CALIBRATED_FROM})
 
 
 def is_free(node: Node, operators: Operators) -> bool:

@@ -10,6 +10,9 @@ from graphcost.types import Quantization, TensorType
 CALIBRATED = Quantization()
 """Scales come from calibration, so nobody knows them."""
 
+CALIBRATED_FROM = ("f32", "f16")
+"""The types of exported networks that calibration brings to INT8."""
+
 _KEEP_PARAMETERS = ("onnx.QuantizeLinear", "onnx.DequantizeLinear")
 """Their scales are f32 whatever is quantized."""
 
@@ -26,7 +29,7 @@ def retype_all(graph: Graph, plan: Mapping[Node, str], fallback: str, is_free: C
     """Give every f32 value that may change the type in which it is kept; an f16 value only i8."""
     for value in tuple(graph.values()):
         exported = dtype_of(value)
-        if exported not in ("f32", "f16") or not _may_change(value, is_free):
+        if exported not in CALIBRATED_FROM or not _may_change(value, is_free):
             continue
         kept = _weight_dtype(value, plan) if value.is_weight else _result_dtype(value, plan, fallback)
         if exported == "f32" or kept == "i8":

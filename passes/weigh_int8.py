@@ -39,7 +39,7 @@ class WeighInt8(Pass):
         groups = _alone(graph, calibrated(graph, ctx.analyses.operators))
         kept = [node for value, nodes in groups.items() if not _pays(value, nodes, rules, ctx) for node in nodes]
         for node in kept:
-            node.set_attr("precision", _otherwise(node, rules))
+            node.set_attr("precision", rules.without_int8(node))
             ctx.journal.fell_back(self.name, node, "i8", "quantizing what it reads takes longer than INT8 saves")
         return Change(len(kept)) if kept else UNCHANGED
 
@@ -72,11 +72,11 @@ def _is_used(value: Value, chosen: Set[Node]) -> bool:
 
 def _pays(value: Value, nodes: Sequence[Node], rules: Rules, ctx: Context) -> bool:
     """Whether INT8 and the reformat in front of it take less time; true where nobody knows how long they take."""
-    elements, wide = value.type.elements or 0, _bytes(_otherwise(nodes[0], rules))
+    elements, wide = value.type.elements or 0, _bytes(rules.without_int8(nodes[0]))
     moved = Work(bytes_read=elements * wide, bytes_written=elements)
     plain = [query_of(node, node_work(node, ctx.analyses.operators), ctx.analyses.operators) for node in nodes]
     narrow = [_in(query, node, "i8", wide) for query, node in zip(plain, nodes)]
-    other = [_in(query, node, _otherwise(node, rules), wide) for query, node in zip(plain, nodes)]
+    other = [_in(query, node, rules.without_int8(node), wide) for query, node in zip(plain, nodes)]
     reformat = KernelQuery("reformat", "trt.reformat", "i8", (), (), moved)
     times = [cost.latency_ms for cost in ctx.estimate([reformat, *narrow, *other])]
     if any(time is None for time in times):
@@ -94,11 +94,6 @@ def _in(query: KernelQuery, node: Node, precision: str, written: int) -> KernelQ
         bytes_written=query.work.bytes_written // exported * written,
     )
     return replace(query, precision=precision, work=work)
-
-
-def _otherwise(node: Node, rules: Rules) -> str:
-    """In what a product computes that does not in INT8."""
-    return "f16" if float_of(node) == "f16" else rules.of_contraction(node.op)
 
 
 def _bytes(precision: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,26 +28,42 @@ class Built:
 
 
 def built() -> list[Built]:
-    """Every engine that has a file; none in a clone without ../shared."""
+    """Every engine that has a file."""
+    return [Built(name_of(row), row["onnx_file"], row["device"], runtime_of(row), _asked(row)) for row in pairs()]
+
+
+def pairs() -> list[dict[str, str]]:
+    """The rows of pairs.csv: engines and the files that they were built from; none in a clone without ../shared."""
     table = SHARED / "engines" / "pairs.csv"
     if not table.exists():
         return []
     with table.open(newline="") as lines:
-        return [_built(row) for row in csv.DictReader(lines)]
+        return list(csv.DictReader(lines))
 
 
-def _built(row: dict[str, str]) -> Built:
+def name_of(row: Mapping[str, str]) -> str:
+    return row["engine_file"].removesuffix(".tsv")
+
+
+def runtime_of(row: Mapping[str, str]) -> str:
+    """The runtime that stands for the version of a row, which often is not known exactly."""
     known = {"8.x": "8.5", "8.4-8.5": "8.5", "10.x": "10.3", "10.1.0": "10.3"}
-    precision = row["precision"]
-    asked = "as-exported" if "qdq" in precision else "fp16" if "fp16" in precision else "fp32"
-    version = known[row["tensorrt_version"]]
-    return Built(row["engine_file"].removesuffix(".tsv"), row["onnx_file"], row["device"], f"tensorrt-{version}", asked)
+    return f"tensorrt-{known[row['tensorrt_version']]}"
+
+
+def _asked(row: Mapping[str, str]) -> str:
+    return "as-exported" if "qdq" in row["precision"] else "fp16" if "fp16" in row["precision"] else "fp32"
+
+
+def layers_of(engine: str) -> list[dict[str, str]]:
+    """The engine's layers in its order: LayerType, Name, Inputs, Outputs, Params, Tactic, avg_ms."""
+    with (SHARED / "engines" / "layers" / f"{engine}.tsv").open(newline="") as lines:
+        return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def write_files(engine: str, folder: Path) -> tuple[Path, Path]:
     """The layer information and the profile of an engine, as JSON."""
-    with (SHARED / "engines" / "layers" / f"{engine}.tsv").open(newline="") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = layers_of(engine)
     layers = [
         {"Name": row["Name"], "LayerType": row["LayerType"], "Inputs": _tensors(row["Inputs"]),
          "Outputs": _tensors(row["Outputs"]), "TacticName": row["Tactic"]}

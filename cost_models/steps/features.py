@@ -40,8 +40,9 @@ _GROUP_COLUMNS = 32
 
 _COPIES = 2.0
 """How often a convolution that is padded by its whole window, or by more, moves its operands beside multiplying them.
-It shows in 4,200 networks on a Jetson Nano with such 1x1 and 2x2 convolutions, alone and behind depthwise ones; which
-kernels do it no log says: a padded copy of the input and a pass for bias and ReLU would be as many bytes."""
+It shows in 3,318 networks on a Jetson Nano with such 1x1 and 2x2 convolutions, and in others whose 1x1 convolutions
+have no border and take less; which kernels do it no log says: a padded copy of the input and a pass for bias and ReLU
+would be as many bytes."""
 
 _WINOGRAD_ROWS, _WINOGRAD_COLUMNS, _WINOGRAD_CHANNELS = 8, 16, 32
 """What a block of F(2x2, 3x3) computes. "tile148" in its name is 4 x 8 tiles of 2 x 2 pixels; that 8 x 16 pixels and
@@ -99,7 +100,7 @@ class Features:
     bytes_per_s: float  # peak of the memory
     largest_share: float  # of that peak, which any kernel can have: 1, or less where a sustained rate was measured
     launch_scale: float  # cycles of a launch against those at 1 GHz
-    launches: Floats  # that wait for one another
+    steps: Floats  # launches that wait for one another
 
     def __len__(self) -> int:
         return len(self.family)
@@ -130,7 +131,7 @@ def features_of(
         bytes_per_s=bandwidth,
         largest_share=_largest_share(device),
         launch_scale=1000.0 / device.gpu_clock_mhz,
-        launches=np.array([query.steps for query in queries], float),
+        steps=np.array([query.steps for query in queries], float),
         parts=_parts_of(parts, cuda, device.sm_count),
         tiles=_tiles_of(parts, device, precision, candidates, bandwidth),
     )
@@ -257,8 +258,8 @@ def _tiles_of(
 
 def _beside_s(terms: TileTerms, catalogue: Catalogue, device: DeviceProfile, bandwidth: float) -> Floats:
     """Of a block's waits those of one block count: several on an SM fill each other's."""
-    step_clocks = np.array([kernel.step_clocks for kernel in catalogue.kernels])
-    beside: Floats = terms.split_bytes / bandwidth + terms.steps * step_clocks / (device.gpu_clock_mhz * 1e6)
+    waits_s = terms.steps * catalogue.step_clocks / (device.gpu_clock_mhz * 1e6)
+    beside: Floats = terms.split_bytes / bandwidth + waits_s
     return beside
 
 

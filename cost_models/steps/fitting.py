@@ -12,7 +12,7 @@ from graphcost.cost import KernelQuery
 from graphcost.device import DeviceProfile
 
 from .features import Features, Floats, Ints, features_of, pruned
-from .kernels import candidates_of, computes_in
+from .kernels import candidates_of, computes_in, is_counted
 from .latency import latency_gradient, tactic_seconds
 from .parameters import NAMES, prior
 from .sizes import largest_of
@@ -57,8 +57,8 @@ def prepare(networks: Sequence[Sequence[KernelQuery]], device: DeviceProfile) ->
     launches: list[tuple[int, int]] = []
     for at, queries in enumerate(networks):
         for query in queries:
-            if query.launches and query.work_known:
-                key = (query.kind, query.precision, query.work, query.contractions)
+            if query.launches and is_counted(query):
+                key = (query.kind, query.precision, query.work, query.contractions, query.steps)
                 if key not in kinds:
                     kinds[key] = len(examples)
                     examples.append(query)

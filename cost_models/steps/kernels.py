@@ -10,9 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from graphcost.cost import KernelQuery
 from graphcost.device import DeviceProfile
 
-from ..tiles import Catalogue, catalogue_of, shares_of_peak
+from ..tiles import Catalogue, catalogue_of, countable, shares_of_peak
 
 Mask = NDArray[np.bool_]
 
@@ -31,6 +32,12 @@ _LEAST_M, _LEAST_N = 32, 16
 
 def computes_in(precision: str) -> NumericKind:
     return _COMPUTES_IN.get(precision, "f32")
+
+
+def is_counted(query: KernelQuery) -> bool:
+    """Whether all multiply-adds are those of products that tiles can be counted of: not so in a Loop."""
+    covered = sum(part.macs for part in query.contractions)
+    return query.work_known and covered >= query.work.macs and all(map(countable, query.contractions))
 
 
 @dataclass(frozen=True)

@@ -165,10 +165,15 @@ def _where(mask: Mask, values: Floats) -> Floats:
 def _assembled(features: Features, theta: Floats, compute_s: Floats, tactic: Ints) -> Latency:
     share = np.minimum(np.exp(theta[_BANDWIDTHS[features.family]]), features.largest_share)
     memory_s = features.bytes / (features.bytes_per_s * share)
-    launch_s = np.exp(theta[_launches(features)]) * features.launch_scale * features.launches * 1e-6
+    launch_s = np.exp(theta[_launches(features)]) * features.launch_scale * features.steps * 1e-6
     copied_s = features.copied_bytes / (features.bytes_per_s * share)
-    busy_s = (compute_s**_NORM + memory_s**_NORM) ** (1 / _NORM)
-    return Latency(busy_s + launch_s + copied_s, compute_s, memory_s, launch_s, copied_s, tactic)
+    return Latency(busy(compute_s, memory_s) + launch_s + copied_s, compute_s, memory_s, launch_s, copied_s, tactic)
+
+
+def busy(compute_s: Floats, memory_s: Floats) -> Floats:
+    """Compute and memory side by side: a smooth maximum."""
+    together: Floats = (compute_s**_NORM + memory_s**_NORM) ** (1 / _NORM)
+    return together
 
 
 def _launches(features: Features) -> Ints:

@@ -11,11 +11,10 @@ from graphcost.cost import Bound, Cost, Estimate, KernelQuery, Refusal, Tactic, 
 from graphcost.device import DeviceProfile
 from graphcost.fit.fittable import FitParameter
 
-from ..tiles import countable
 from .features import Features, Mask, features_of
 from .fitting import PreparedNetworks, prepare
-from .kernels import Candidates, NumericKind, candidates_of, computes_in
-from .latency import Latency, latency, tactic_seconds
+from .kernels import Candidates, NumericKind, candidates_of, computes_in, is_counted
+from .latency import Latency, busy, latency, tactic_seconds
 from .parameters import NAMES, Floats, parameters_in, parameters_of
 from .sizes import beyond_each
 
@@ -127,17 +126,11 @@ def _unserved(features: Features) -> Mask:
 _NOT_COUNTED = "the work of this kernel, or of a product inside it, is not known, or beyond any board"
 
 
-def _is_counted(query: KernelQuery) -> bool:
-    """Whether all multiply-adds are those of products that tiles can be counted of: not so in a Loop."""
-    covered = sum(part.macs for part in query.contractions)
-    return query.work_known and covered >= query.work.macs and all(map(countable, query.contractions))
-
-
 def _by_precision(queries: Sequence[KernelQuery]) -> Mapping[NumericKind, list[int]]:
     """Places of the queries whose work is known, and not beyond all boards, and that launch something."""
     places: dict[NumericKind, list[int]] = {}
     for at, query in enumerate(queries):
-        if query.launches and _is_counted(query):
+        if query.launches and is_counted(query):
             places.setdefault(computes_in(query.precision), []).append(at)
     return places
 
@@ -186,9 +179,9 @@ def _fastest(
         tactic = candidates.catalogue.kernels[at]
         same = kept.setdefault(tactic.layout, [])
         if len(same) < _FASTEST_KEPT:
-            busy_s = float((compute_s[at] ** 3 + found.memory_s[kernel] ** 3) ** (1 / 3))
-            beside_s = float(found.launch_s[kernel] + found.copied_s[kernel])
-            same.append(Tactic(tactic.name, tactic.layout, (busy_s + beside_s) * 1e3))
+            busy_s = float(busy(compute_s[at], found.memory_s[kernel]))
+            total_s = busy_s + float(found.launch_s[kernel] + found.copied_s[kernel])
+            same.append(Tactic(tactic.name, tactic.layout, total_s * 1e3))
     return tuple(sorted((tactic for same in kept.values() for tactic in same), key=lambda tactic: tactic.latency_ms))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ _BOARD = 0.6
 PARAMETERS: tuple[Parameter, ...] = (
     # Shares of the peak rate of the power mode that the inner loops reach. Above 1 the tile's own losses are elsewhere.
     Parameter("conv_utilisation", 0.9, 0.12, board=_BOARD),
-    Parameter("gemm_utilisation", 1.0, 0.16, board=_BOARD),  # 1x1 convolutions at stride 1 are matrix products
+    Parameter("gemm_utilisation", 1.0, 0.16, board=_BOARD),  # 1x1 convolutions are matrix products
     Parameter("winograd_utilisation", 0.7, 0.12),
     Parameter("depthwise_utilisation", 0.05, 0.4),
     Parameter("depthwise_results_utilisation", 0.05, 0.4),  # of one result, whatever its window
@@ -75,11 +76,11 @@ have 32 bits in the place of 16: only loading operands is a matter of bytes."""
 _WAITS_FROM = (8, 0)
 """Single FP32 kernels beside tensor cores were timed on Ampere only."""
 
-
 _PRIORS_OF = {"f32": {"prologue_depth": 64.0}}
 """Where a type has a prior of its own: at half the rate of FP16 a block waits no longer, which is half the steps."""
 
 
+@cache
 def parameters_in(precision: str) -> tuple[Parameter, ...]:
     """The parameters with their priors for a numeric type (f32, tf32, f16, i8)."""
     own = _PRIORS_OF.get(precision, {})

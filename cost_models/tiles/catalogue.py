@@ -16,6 +16,7 @@ from graphcost.toml_files import files_of, read_toml
 FOLDER = Path(__file__).parent / "catalogue"
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 ANY = "*"
 """As a precision: compiled for each type. As a layout: takes the one that its neighbours have."""
@@ -82,14 +83,21 @@ class Catalogue:
     split_k: Ints
     align: Ints
     winograd: Ints
+    shared_memory: Ints
+    load_clocks: Floats
+    step_clocks: Floats
 
     def __len__(self) -> int:
         return len(self.kernels)
 
     @classmethod
     def of(cls, kernels: Sequence[Kernel]) -> Catalogue:
-        names = ("tile_m", "tile_n", "tile_k", "stages", "warps", "split_k", "align", "winograd")
-        return cls(tuple(kernels), *(np.array([getattr(k, name) for k in kernels], np.int64) for name in names))
+        names = ("tile_m", "tile_n", "tile_k", "stages", "warps", "split_k", "align", "winograd", "shared_memory")
+        whole = {name: np.array([getattr(kernel, name) for kernel in kernels], np.int64) for name in names}
+        load_clocks, step_clocks = (
+            np.array([getattr(kernel, name) for kernel in kernels], float) for name in ("load_clocks", "step_clocks")
+        )
+        return cls(tuple(kernels), **whole, load_clocks=load_clocks, step_clocks=step_clocks)
 
 
 def catalogue_of(architecture: str, precision: str, kind: str) -> Catalogue:

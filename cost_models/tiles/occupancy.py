@@ -74,6 +74,5 @@ def launchable(catalogue: Catalogue, precision: str, limits: Limits) -> Mask:
 
 def _shared_bytes(catalogue: Catalogue, precision: str) -> Ints:
     """Shared memory of a block; none for kernels whose tiles do not go through it."""
-    uses = np.array([kernel.shared_memory and kernel.tile_k > 1 for kernel in catalogue.kernels], np.int64)
-    edge = catalogue.tile_m + catalogue.tile_n
+    uses, edge = catalogue.shared_memory * (catalogue.tile_k > 1), catalogue.tile_m + catalogue.tile_n
     return uses * catalogue.stages * edge * catalogue.tile_k * ELEMENT_BYTES.get(precision, 4)

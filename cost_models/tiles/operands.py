@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .catalogue import Catalogue
-
-Floats = NDArray[np.float64]
+from .catalogue import Catalogue, Floats
 
 _THREADS_PER_WARP = 32
 _OPERANDS_PER_LOAD = 4
@@ -20,10 +17,9 @@ def shares_of_peak(catalogue: Catalogue, fp32_flops_per_clock_per_sm: float) -> 
     times. Shared memory is as wide on an SM of 128 lanes as on one of 64, so with more lanes loading weighs more. The
     share is 1 where the catalogue states no `load_clocks`: there, the fitted utilisation has it in it.
     """
-    load_clocks = np.array([kernel.load_clocks for kernel in catalogue.kernels])
     results = catalogue.tile_m * catalogue.tile_n / (catalogue.warps * _THREADS_PER_WARP)
     longer_side = 2 ** np.ceil(np.log2(np.maximum(results, 1)) / 2)
-    loading = (longer_side + results / longer_side) / _OPERANDS_PER_LOAD * load_clocks
+    loading = (longer_side + results / longer_side) / _OPERANDS_PER_LOAD * catalogue.load_clocks
     multiplying = results * _THREADS_PER_WARP / max(fp32_flops_per_clock_per_sm / 2, 1.0)
     share: Floats = multiplying / (multiplying + loading)
     return share

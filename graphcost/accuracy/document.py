@@ -60,7 +60,8 @@ def document(config: Path, left_out: bool) -> str:
 
 _LEFT_OUT = (
     "Every family of networks was left out in turn: the cost model was fitted anew to all other rows, and predicted "
-    "the family with constants and intervals that had not seen it either."
+    "the family with constants and intervals that had not seen it either. The only family of a source is left out in "
+    "parts."
 )
 _SHIPPED = "Predictions are those of the profiles as shipped, which were fitted to rows among these."
 

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from graphcost.measurements import Measurement
-from graphcost.measurements.host import GPU_TIMES, seen_ms
+from graphcost.measurements.host import seen_ms
 
 FEWEST_ROWS = 3
 """On fewer rows a constant would be the error of the model by another name."""
@@ -51,13 +50,6 @@ class Seen(NamedTuple):
     engine_ms: float
     kernels: int
     measured_ms: float
-
-
-def key_of(measurement: Measurement) -> tuple[str, str, str] | None:
-    """The way of measuring; None where the GPU's own clock was read."""
-    if measurement.measure in GPU_TIMES:
-        return None
-    return measurement.source, measurement.device_spec, measurement.measure
 
 
 def added_by(rows: Sequence[Seen]) -> Added:

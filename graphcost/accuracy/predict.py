@@ -10,9 +10,9 @@ from graphcost.cost import Cost, CostModel, estimate_all
 from graphcost.errors import UserError
 from graphcost.intervals import total_interval_ms
 from graphcost.measurements import Measurement, Timed, families_or_parts, queries_of_measurement, timed_kernels
-from graphcost.measurements.host import seen_ms
+from graphcost.measurements.host import Host, host_of, seen_ms
 
-from .nuisance import Added, Constant, Seen, added_by, key_of
+from .nuisance import Added, Constant, Seen, added_by
 
 Models: TypeAlias = "Callable[[Timed], Sequence[CostModel]]"
 """Which cost models speak about a measured network: by default those of its runtime."""
@@ -116,9 +116,9 @@ def with_constants(predictions: Sequence[Prediction], strict: bool = False) -> t
     `strict`, left at zero.
     """
     names = families_or_parts([p.measurement for p in predictions])
-    groups: dict[tuple[str, str, str], list[tuple[str, Prediction]]] = {}
+    groups: dict[Host, list[tuple[str, Prediction]]] = {}
     for name, prediction in zip(names, predictions):
-        if (key := key_of(prediction.measurement)) is not None:
+        if (key := host_of(prediction.measurement)) is not None:
             groups.setdefault(key, []).append((name, prediction))
     added: dict[int, Added] = {}
     told = []
@@ -139,7 +139,7 @@ def _with_added(prediction: Prediction, added: Added) -> Prediction:
 
 def _by_family(named: Sequence[tuple[str, Prediction]], strict: bool) -> Mapping[str, Added]:
     group = [] if strict else [prediction for _, prediction in named]
-    others = {family: [p for name, p in named if name != family] for family, _ in named}
+    others = {family: [p for name, p in named if name != family] for family in {name for name, _ in named}}
     return {family: _estimate(rest or group) for family, rest in others.items()}
 
 

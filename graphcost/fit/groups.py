@@ -14,7 +14,7 @@ from graphcost.device import DeviceProfile, load_device
 from graphcost.errors import UserError
 from graphcost.intervals import family_weights
 from graphcost.measurements import Measurement, families_or_parts, queries_of_measurement
-from graphcost.measurements.host import GPU_TIMES, NOISE
+from graphcost.measurements.host import NOISE, Host, host_of
 
 from .fittable import Fittable, Floats, Prepared
 
@@ -50,7 +50,7 @@ class Grouped:
     """All groups; the hosts that timed them: (source, device, measure); rows that could not be analysed."""
 
     groups: tuple[Group, ...]
-    hosts: tuple[tuple[str, str, str], ...]
+    hosts: tuple[Host, ...]
     failed: tuple[tuple[Measurement, str], ...]
 
 
@@ -87,7 +87,7 @@ def group_rows(
             continue
         analysed.setdefault((row.device_spec, numeric_type(row)), []).append((row, queries))
         progress(done + 1)
-    known = {_host(row) for members in analysed.values() for row, _ in members}
+    known = {host_of(row) for members in analysed.values() for row, _ in members}
     hosts = sorted(host for host in known if host is not None)
     groups = [_group(key, members, model, base, hosts) for key, members in sorted(analysed.items())]
     return Grouped(tuple(groups), tuple(hosts), tuple(failed))
@@ -98,13 +98,13 @@ def _group(
     members: Sequence[tuple[Measurement, list[KernelQuery]]],
     model: Fittable,
     base: DeviceProfile | None,
-    hosts: Sequence[tuple[str, str, str]],
+    hosts: Sequence[Host],
 ) -> Group:
     device = base or load_device(key[0])
     rows = tuple(row for row, _ in members)
     counted = family_weights([row.kin for row in rows])
     fold = families_or_parts(rows)
-    places = [hosts.index(found) if (found := _host(row)) else -1 for row in rows]
+    places = [hosts.index(found) if (found := host_of(row)) else -1 for row in rows]
     return Group(
         device,
         key[1],
@@ -119,9 +119,5 @@ def _group(
 
 def _weight(row: Measurement, count: float) -> float:
     """Of a residual: rows of large families and of clocks outside the GPU weigh less."""
-    noise = 1.0 if row.measure in GPU_TIMES else NOISE
+    noise = 1.0 if host_of(row) is None else NOISE
     return float(np.sqrt(count)) / noise
-
-
-def _host(row: Measurement) -> tuple[str, str, str] | None:
-    return None if row.measure in GPU_TIMES else (row.source, row.device_spec, row.measure)

@@ -13,10 +13,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .measurement import Measurement
+
 Floats = NDArray[np.float64]
 
 GPU_TIMES = frozenset({"compute"})
 """Measures that hold the GPU's time and nothing else."""
+
+Host = tuple[str, str, str]
+"""A way of measuring: source, device, measure."""
 
 NOISE = 1.3
 """How much noisier rows of all other measures are taken to be."""
@@ -31,6 +36,13 @@ CONSTANT_MS = 3.0
 """Deviation of a constant."""
 
 _NORM = 3.0
+
+
+def host_of(measurement: Measurement) -> Host | None:
+    """The host that timed a row; None where the GPU's own clock was read."""
+    if measurement.measure in GPU_TIMES:
+        return None
+    return measurement.source, measurement.device_spec, measurement.measure
 
 
 def observed_ms(gpu_ms: Floats, enqueue_ms: Floats) -> tuple[Floats, Floats, Floats]:
